@@ -1,0 +1,49 @@
+# `make help` lists the targets. PYTHON picks the interpreter, PORT the dashboard's port.
+PYTHON ?= python3
+PORT ?= 8080
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help setup up test check format bench services lock clean
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## create .venv and install the locked dependencies, run nothing
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv==0.13.9
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+up: setup ## whole system in one process, dashboard on 127.0.0.1:$(PORT)
+	@exec $(BIN)/liteheart up --port $(PORT)
+
+test: setup ## every test; with CI=true nothing that the machine can run may be skipped
+	deploy/services/install.sh
+	$(MAKE) check
+	$(BIN)/python -m pytest
+
+check: setup ## format, lint, types, import arrows: seconds
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: setup ## rewrite the sources in the house format
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+bench: setup ## every benchmark, one JSON line a figure
+	$(BIN)/python -m benchmarks all
+
+services: setup ## Kafka, PostgreSQL and Redis on free loopback ports until Ctrl-C
+	deploy/services/install.sh
+	@exec $(BIN)/python -m deploy.services
+
+lock: ## resolve the dependencies anew
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+
+clean: ## remove what set-up and tests made
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis data

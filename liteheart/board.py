@@ -1,0 +1,53 @@
+"""What the ward sees: the latest state of each patient, and the messages of the live feed."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from liteheart.alarm import Alarm
+from liteheart.ids import DeviceId, PatientId
+
+
+@dataclass(frozen=True, slots=True)
+class PatientState:
+    """The latest that is known of one patient; replaced, never edited."""
+
+    patient: PatientId
+    device: DeviceId
+    lead: str
+    fs_hz: float
+    last_arrival_us: int  # gateway clock of the newest frame
+    last_sample_us: int  # event time just after the newest sample
+    bed: str = ""
+    heart_rate_bpm: float | None = None
+    sqi: float | None = None
+    usable: bool = False
+    lead_off: bool = False
+    battery_pct: int | None = None
+    codes: tuple[str, ...] = ()  # conditions of the last window that was scored
+    model: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the API and the live feed."""
+        return dataclasses.asdict(self) | {"codes": list(self.codes)}
+
+
+def alarm_json(alarm: Alarm) -> dict[str, Any]:
+    """Plain values of an alarm for the API, the bus and the live feed; `priority` by name, `presence` added."""
+    return dataclasses.asdict(alarm) | {
+        "kind": alarm.kind.value,
+        "priority": alarm.priority.name.lower(),
+        "presence": alarm.presence.value,
+    }
+
+
+LiveKind = Literal["frame", "state", "alarm"]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveMessage:
+    """One message of the live feed. `payload` is wire bytes for a frame, UTF-8 JSON for a state or an alarm."""
+
+    kind: LiveKind
+    patient: PatientId
+    payload: bytes
