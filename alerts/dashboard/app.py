@@ -1,0 +1,37 @@
+"""The dashboard as one router, for any FastAPI application."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
+from alerts.dashboard.api import Api
+from alerts.dashboard.guard import Guard
+from alerts.dashboard.live import LiveView
+from alerts.dashboard.pages import Pages
+from alerts.dashboard.session import SessionApi
+from alerts.dashboard.settings import DashboardSettings
+from alerts.ports import Board, LiveFeed, People
+from liteheart.clock import Clock
+from liteheart.conditions import Condition
+
+
+def dashboard_router(
+    board: Board,
+    feed: LiveFeed,
+    people: People | None,
+    clock: Clock,
+    settings: DashboardSettings,
+    *,
+    conditions: Sequence[Condition] = (),
+) -> APIRouter:
+    """Page, API and live view. Without `people`, requests from this machine act as the local nurse.
+
+    `conditions` are the rows that /api/v1/conditions answers with and that the page takes its names from.
+    """
+    guard = Guard(people, clock, settings)
+    router = APIRouter()
+    router.include_router(Pages().router(guard))
+    router.include_router(SessionApi(guard, clock, settings).router())
+    router.include_router(Api(board, feed, clock, settings, conditions).router(guard))
+    router.add_api_websocket_route("/api/v1/live", LiveView(board, feed, guard, clock, settings).serve)
+    return router

@@ -1,0 +1,189 @@
+"""The live view: one WebSocket a screen. Binary messages, each self-contained:
+
+    kind u8 (0 frame, 1 state, 2 alarm, 3 hello and heartbeat) | length of patient u8 | patient (ASCII) | payload
+
+A frame's payload is its wire bytes, the others' is UTF-8 JSON. First comes a hello, then every state and open alarm,
+then "ready"; after that whatever happens, and a heartbeat with the server's time and the age of the monitor's.
+The snapshot comes again now and then: what the feed lost on its way is made good within that time.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, Final
+
+import anyio
+from fastapi import WebSocket, WebSocketDisconnect
+from starlette.concurrency import run_in_threadpool
+
+from alerts.dashboard.guard import Guard, Refused
+from alerts.dashboard.settings import DashboardSettings
+from alerts.ports import Board, LiveFeed
+from liteheart.alarm import Alarm
+from liteheart.board import LiveKind, LiveMessage, alarm_json
+from liteheart.clock import US_PER_S, Clock
+from liteheart.errors import Retryable
+from liteheart.ids import AlarmId, PatientId
+
+log = logging.getLogger(__name__)
+
+KINDS: Final[dict[LiveKind, int]] = {"frame": 0, "state": 1, "alarm": 2}
+CONTROL = 3
+CLOSE_SIGN_IN = 4401  # the session is over
+CLOSE_TRY_AGAIN = 1013
+CLOSE_UNASKED = 1008
+_AGE_KEPT_S = 1.0  # screens share one look at the heartbeat
+
+
+def pack(kind: int, patient: str, payload: bytes) -> bytes:
+    """One message of the live view."""
+    name = patient.encode("ascii")
+    return bytes((kind, len(name))) + name + payload
+
+
+def control(kind: str, **values: object) -> bytes:
+    """A message of the server's own."""
+    return pack(CONTROL, "", _json({"type": kind} | values))
+
+
+class LiveView:
+    """Serves the screens."""
+
+    def __init__(self, board: Board, feed: LiveFeed, guard: Guard, clock: Clock, settings: DashboardSettings) -> None:
+        self._board, self._feed, self._guard = board, feed, guard
+        self._clock, self._settings = clock, settings
+        self._screens = 0
+        self._age: tuple[int, float | None] | None = None  # (when asked, what was answered)
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """From the handshake to the end of one screen."""
+        try:
+            self._guard.check_source(websocket, changing=True)
+            self._guard.person(websocket)
+            if self._screens >= self._settings.live_max:
+                raise Refused(503, "live", f"{self._screens} screens are open, which is the limit")
+        except Refused as refused:
+            await websocket.send_denial_response(refused.response())
+            return
+        await websocket.accept()
+        self._screens += 1
+        try:
+            async with self._feed.subscribe() as messages:  # before the snapshot, so that nothing falls between
+                await self._snapshot(websocket)
+                await self._relay(websocket, messages)
+            await _close(websocket, CLOSE_UNASKED)  # nothing happens where the screen has left by itself
+        except Refused:
+            await _close(websocket, CLOSE_SIGN_IN)
+        except (Retryable, StopAsyncIteration) as stopped:
+            log.warning("live view ends, the screen will come back: %r", stopped)
+            await _close(websocket, CLOSE_TRY_AGAIN)
+        except TimeoutError:
+            log.warning("live view ends: the screen took nothing for %g s", self._settings.send_timeout_s)
+            await _close(websocket, CLOSE_TRY_AGAIN)
+        except WebSocketDisconnect:
+            log.debug("live view ends: the screen has left")
+        finally:
+            self._screens -= 1
+
+    async def _snapshot(self, websocket: WebSocket) -> None:
+        await self._send(websocket, control("hello", now_us=self._clock.now_us()))
+        for state in await run_in_threadpool(self._board.patients):
+            await self._send(websocket, pack(KINDS["state"], state.patient, _json(state.to_json())))
+        for alarm in await run_in_threadpool(self._open_alarms):
+            await self._send(websocket, pack(KINDS["alarm"], alarm.patient, _json(alarm_json(alarm))))
+        await self._send(websocket, control("ready"))
+
+    async def _again(self, websocket: WebSocket) -> None:
+        try:
+            await self._snapshot(websocket)
+        except Retryable as unavailable:  # the heartbeat tells that storage is away; live goes on
+            log.warning("screen not told anew: %s", unavailable)
+
+    def _open_alarms(self) -> list[Alarm]:
+        return self._board.alarms(open_only=True, limit=self._settings.snapshot_alarms_max)
+
+    async def _relay(self, websocket: WebSocket, messages: AsyncIterator[LiveMessage]) -> None:
+        loop = asyncio.get_running_loop()
+        left = loop.create_task(_until_gone(websocket))
+        coming = loop.create_task(_next(messages))
+        beat_at = loop.time()
+        sync_at = beat_at + self._settings.resync_s
+        try:
+            while not left.done():
+                if loop.time() >= sync_at:
+                    sync_at = loop.time() + self._settings.resync_s
+                    await self._again(websocket)
+                if loop.time() >= beat_at:
+                    beat_at = loop.time() + self._settings.heartbeat_s
+                    await self._heartbeat(websocket)
+                # asyncio.wait never cancels `coming`: a cancelled generator would be a finished one
+                await asyncio.wait(
+                    (left, coming),
+                    timeout=max(0.0, min(beat_at, sync_at) - loop.time()),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if coming.done() and not left.done():
+                    await self._send(websocket, await self._packed(coming.result()))
+                    coming = loop.create_task(_next(messages))
+        finally:
+            for task in (left, coming):
+                task.cancel()
+            await asyncio.wait((left, coming))
+            for task in (left, coming):
+                _ = task.cancelled() or task.exception()  # looked at, so that nobody warns of it
+
+    async def _heartbeat(self, websocket: WebSocket) -> None:
+        self._guard.person(websocket)  # signed out or expired: the view ends
+        now_us = self._clock.now_us()
+        age_s = await self._monitor_age_s(now_us)
+        await self._send(websocket, control("heartbeat", now_us=now_us, monitor_age_s=age_s))
+
+    async def _monitor_age_s(self, now_us: int) -> float | None:
+        """None when the monitor was never heard of, or storage cannot say."""
+        if self._age is None or not 0 <= now_us - self._age[0] < _AGE_KEPT_S * US_PER_S:
+            try:
+                role = self._settings.monitor_role
+                age_s = await run_in_threadpool(self._board.heartbeat_age_s, role, now_us)
+            except Retryable as unavailable:
+                log.warning("storage cannot tell the monitor's heartbeat: %s", unavailable)
+                age_s = None
+            self._age = (now_us, age_s)
+        return self._age[1]
+
+    async def _packed(self, message: LiveMessage) -> bytes:
+        """The message as bytes; an alarm as the board has it, for the feed does not know who acknowledged."""
+        payload = message.payload
+        if message.kind == "alarm":
+            alarm_id = AlarmId(json.loads(payload)["alarm_id"])
+            try:
+                alarm = await run_in_threadpool(self._board.alarm, alarm_id)
+            except Retryable as unavailable:
+                log.warning("alarm shown as the feed has it, storage did not answer: %s", unavailable)
+                alarm = None
+            if alarm is not None:
+                payload = _json(alarm_json(alarm))
+        return pack(KINDS[message.kind], PatientId(message.patient), payload)
+
+    async def _send(self, websocket: WebSocket, data: bytes) -> None:
+        with anyio.fail_after(self._settings.send_timeout_s):
+            await websocket.send_bytes(data)
+
+
+async def _next(messages: AsyncIterator[LiveMessage]) -> LiveMessage:
+    return await anext(messages)
+
+
+async def _until_gone(websocket: WebSocket) -> None:
+    """Screens have nothing to say here; whatever comes, or the end, ends the view."""
+    await websocket.receive()
+
+
+async def _close(websocket: WebSocket, code: int) -> None:
+    with suppress(RuntimeError, WebSocketDisconnect):  # it may have closed by itself meanwhile
+        await websocket.close(code)
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -1,0 +1,35 @@
+"""Settings of the dashboard, validated at birth."""
+
+from dataclasses import dataclass
+
+from liteheart.errors import Misconfigured
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardSettings:
+    """What a ward may tune. Counts and times are bounds that protect the server, not the patient."""
+
+    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")  # Host names answered, no port
+    secure_cookie: bool = False  # True behind TLS: the session cookie then never travels in clear
+    session_idle_s: float = 1800.0  # an open live view counts as use: a wall must not go dark
+    session_max_s: float = 12 * 3600.0  # one shift; then sign in again whatever happened
+    sessions_max: int = 1000  # the oldest is ended to make room
+    attempts: int = 5  # failed sign-ins per user name and address within the window below
+    attempts_per_address: int = 30  # failed sign-ins per address, whatever the name
+    attempts_window_s: float = 300.0
+    live_max: int = 64  # screens at once
+    heartbeat_s: float = 2.0  # the screen calls the link lost after three of them
+    resync_s: float = 15.0  # a screen is told everything anew this often, should the feed have lost something
+    send_timeout_s: float = 10.0  # a screen that takes nothing this long is dropped
+    strip_max_s: float = 60.0  # longest stretch of signal in one answer
+    list_max: int = 500  # longest list in one answer
+    snapshot_alarms_max: int = 5000  # open alarms looked at at once; far more than a ward can have
+    monitor_role: str = "monitor"  # whose heartbeat the banner watches
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
+                raise Misconfigured(name, f"{value} must be above 0")
+        if not self.allowed_hosts:
+            raise Misconfigured("allowed_hosts", "must name at least one host")

@@ -1,0 +1,110 @@
+// Audible alarms along the lines of IEC 60601-1-8: bursts by priority, a pause that a worse alarm breaks through.
+const PAUSE_S = 120;
+const HIGH = 3;
+const five = [0, 0.24, 0.48, 0.86, 1.1];
+const BURSTS = {
+  3: { at: [...five, ...five.map((s) => s + 2)], last: 0.15, every: 7, pitch: 740 },
+  2: { at: [0, 0.32, 0.64], last: 0.2, every: 15, pitch: 587 },
+  1: { at: [0], last: 0.25, every: 30, pitch: 494 },
+  fault: { at: [0, 0.35], last: 0.28, every: 8, pitch: 330 },
+};
+
+export class Sound {
+  constructor(onchange) {
+    this.context = null;
+    this.onchange = onchange;
+    this.pausedUntil = 0; // seconds on the performance clock
+    this.pausedKeys = new Set();
+    this.pausedRank = 0;
+    this.last = new Map(); // burst -> when it last began
+    this.known = new Set();
+    this.wanted = [];
+    this.bursts = []; // what was played: [seconds, burst]
+  }
+
+  get enabled() {
+    return this.context?.state === "running";
+  }
+
+  // From a click or a key only: browsers allow no sound before.
+  async enable() {
+    this.context ??= new AudioContext();
+    this.context.onstatechange = () => this.onchange();
+    await this.context.resume();
+    this.onchange();
+    this.update(this.wanted);
+  }
+
+  test() {
+    this.#play(BURSTS[1]);
+  }
+
+  get pauseLeftS() {
+    return Math.max(0, this.pausedUntil - performance.now() / 1000);
+  }
+
+  pause() {
+    this.pausedUntil = performance.now() / 1000 + PAUSE_S;
+    this.pausedKeys = new Set(this.wanted.map((w) => w.key));
+    this.pausedRank = Math.max(0, ...this.wanted.map((w) => w.rank));
+    this.onchange();
+  }
+
+  resume() {
+    this.pausedUntil = 0;
+    this.last.clear();
+    this.onchange();
+    this.update(this.wanted);
+  }
+
+  // wanted: [{key, rank, fault}] of all that should be heard now. Called often; sounds when due.
+  update(wanted) {
+    this.wanted = wanted;
+    const paused = this.pauseLeftS > 0;
+    const audible = wanted.filter((w) => !paused || this.#breaksThrough(w));
+    const fresh = audible.filter((w) => !this.known.has(w.key));
+    this.known = new Set(audible.map((w) => w.key));
+    if (!this.enabled || !audible.length) return;
+    const worst = audible.reduce((a, b) => (b.rank > a.rank ? b : a));
+    const name = worst.fault ? "fault" : worst.rank;
+    const burst = BURSTS[name];
+    if (!burst) return;
+    const now = performance.now() / 1000;
+    const due = now - (this.last.get(name) ?? -Infinity) >= burst.every;
+    const news = fresh.some((w) => w.rank === worst.rank) && now > (this.busyUntil ?? 0);
+    if (!due && !news) return;
+    this.last.set(name, now);
+    this.bursts.push([now, name]);
+    if (this.bursts.length > 50) this.bursts.shift();
+    this.#play(burst);
+  }
+
+  // While paused only what is new and worse than all before, and any new alarm of high priority, sounds.
+  #breaksThrough(w) {
+    return !this.pausedKeys.has(w.key) && (w.rank > this.pausedRank || w.rank >= HIGH);
+  }
+
+  #play({ at, last, pitch }) {
+    const context = this.context;
+    if (!context) return;
+    const start = context.currentTime + 0.02;
+    for (const offset of at) {
+      const gain = context.createGain();
+      gain.gain.setValueAtTime(0, start + offset);
+      gain.gain.linearRampToValueAtTime(0.16, start + offset + 0.02);
+      gain.gain.setValueAtTime(0.16, start + offset + last - 0.04);
+      gain.gain.linearRampToValueAtTime(0, start + offset + last);
+      gain.connect(context.destination);
+      for (const [harmonic, share] of [[1, 1], [2, 0.5], [3, 0.35], [4, 0.2]]) {
+        const tone = context.createOscillator();
+        const level = context.createGain();
+        level.gain.value = share;
+        tone.frequency.value = pitch * harmonic;
+        tone.connect(level).connect(gain);
+        tone.start(start + offset);
+        tone.stop(start + offset + last + 0.02);
+      }
+    }
+    this.busyUntil = performance.now() / 1000 + at.at(-1) + last;
+  }
+}

@@ -1,0 +1,140 @@
+// What is known of the ward: states, alarms, and the server's time. No DOM in here.
+const RANK = { info: 0, low: 1, medium: 2, high: 3 };
+const STALE_S = 5; // or two and a half frames, whichever is longer
+const FRESH_VITALS_S = 10;
+const natural = new Intl.Collator(undefined, { numeric: true });
+
+export const rank = (alarm) => RANK[alarm.priority];
+export const waiting = (alarm) => alarm.presence === "on" || alarm.presence === "latched";
+
+export class Ward {
+  constructor() {
+    this.states = new Map(); // patient -> state
+    this.alarms = new Map(); // id -> alarm, open ones only
+    this.arrivals = new Map(); // patient -> {arrival, leadOff, frameS}
+    this.names = new Map(); // condition code -> name
+    this.clockUs = Date.now() * 1000;
+    this.clockAt = performance.now();
+    this.revision = 0; // counts whatever may change the order
+    this.seen = null; // what the snapshot under way has named so far
+  }
+
+  // Server time; runs on between heartbeats.
+  now() {
+    return this.clockUs + (performance.now() - this.clockAt) * 1000;
+  }
+
+  setClock(us) {
+    this.clockUs = us;
+    this.clockAt = performance.now();
+  }
+
+  beginSnapshot() {
+    this.seen = new Set();
+  }
+
+  // Nobody is signed in: nothing is known.
+  forget() {
+    this.beginSnapshot();
+    this.endSnapshot();
+  }
+
+  // What the snapshot did not name is gone.
+  endSnapshot() {
+    if (!this.seen) return;
+    for (const id of this.alarms.keys()) if (!this.seen.has(id)) this.alarms.delete(id);
+    for (const patient of this.states.keys()) if (!this.seen.has(patient)) this.states.delete(patient);
+    this.seen = null;
+    this.revision++;
+  }
+
+  setState(state) {
+    this.seen?.add(state.patient);
+    if (!this.states.has(state.patient)) this.revision++;
+    this.states.set(state.patient, state);
+  }
+
+  setAlarm(alarm) {
+    this.seen?.add(alarm.alarm_id);
+    if (alarm.presence === "off") this.alarms.delete(alarm.alarm_id);
+    else this.alarms.set(alarm.alarm_id, alarm);
+    this.revision++;
+  }
+
+  frameCame(frame) {
+    this.arrivals.set(frame.patient, {
+      arrival: frame.arrival,
+      leadOff: frame.leadOff,
+      frameS: frame.samples.length / frame.fs,
+      battery: frame.battery,
+    });
+  }
+
+  // Everything a tile shows that ages, worked out for now.
+  vitals(state) {
+    const frame = this.arrivals.get(state.patient);
+    const arrival = Math.max(state.last_arrival_us, frame?.arrival ?? 0);
+    const ageS = arrival ? Math.max(0, (this.now() - arrival) / 1e6) : null;
+    const stale = ageS === null || ageS >= Math.max(STALE_S, 2.5 * (frame?.frameS ?? 1));
+    const vitalsAgeS = (this.now() - state.last_arrival_us) / 1e6;
+    const fresh = !stale && vitalsAgeS < FRESH_VITALS_S;
+    const leadOff = !stale && (frame ? frame.leadOff : state.lead_off);
+    return {
+      ageS,
+      stale,
+      delayedS: (state.last_arrival_us - state.last_sample_us) / 1e6,
+      leadOff,
+      heartRate: fresh && !leadOff && state.heart_rate_bpm !== null ? Math.round(state.heart_rate_bpm) : null,
+      sqi: fresh ? state.sqi : null,
+      usable: fresh && state.usable,
+      battery: frame?.battery ?? state.battery_pct,
+      codes: stale ? [] : state.codes,
+    };
+  }
+
+  name(code) {
+    return this.names.get(code) ?? code;
+  }
+
+  // "Bed 3 - p-017", for sentences.
+  who(patient) {
+    const bed = this.states.get(patient)?.bed;
+    return bed ? `${bed} \u00b7 ${patient}` : patient;
+  }
+
+  alarmsOf(patient) {
+    return this.worstFirst([...this.alarms.values()].filter((a) => a.patient === patient));
+  }
+
+  // Unacknowledged before acknowledged, then worst, then longest.
+  worstFirst(alarms = [...this.alarms.values()]) {
+    return alarms.sort(
+      (a, b) =>
+        waiting(b) - waiting(a) ||
+        rank(b) - rank(a) ||
+        a.retrospective - b.retrospective ||
+        (a.kind === "technical") - (b.kind === "technical") ||
+        a.onset_us - b.onset_us ||
+        (a.alarm_id < b.alarm_id ? -1 : 1),
+    );
+  }
+
+  // Patients in the order of the wall.
+  order(worst) {
+    const fixed = [...this.states.values()].sort(
+      (a, b) => natural.compare(a.bed || "\uffff", b.bed || "\uffff") || natural.compare(a.patient, b.patient),
+    );
+    if (!worst) return fixed.map((s) => s.patient);
+    const places = new Map(this.worstFirst().map((a, i) => [a.alarm_id, i]));
+    const top = new Map();
+    for (const alarm of this.alarms.values()) {
+      const place = places.get(alarm.alarm_id);
+      if (place < (top.get(alarm.patient) ?? Infinity)) top.set(alarm.patient, place);
+    }
+    const place = (s) => top.get(s.patient) ?? (this.vitals(s).stale ? 1e6 : 2e6);
+    return fixed
+      .map((s, i) => [place(s), i, s.patient])
+      .sort((a, b) => a[0] - b[0] || a[1] - b[1])
+      .map((row) => row[2]);
+  }
+}

@@ -1,0 +1,126 @@
+"""What the dashboard reads, and the one thing it writes: an acknowledgement."""
+
+from sqlalchemy import Engine, bindparam, func, select, update
+
+from liteheart.alarm import REASONS, Alarm, AlarmEvent
+from liteheart.board import PatientState
+from liteheart.clock import US_PER_S
+from liteheart.errors import Poison
+from liteheart.finding import Finding
+from liteheart.ids import AlarmId, PatientId
+from liteheart.signal import Frame
+from liteheart.wire import MAX_SAMPLES
+from storage import queries, schema
+from storage.codec import Unpacker
+from storage.engine import reading, writing
+from storage.outbox import alarm_letters, post
+from storage.rows import row_alarm, row_finding, row_frame
+
+LONGEST_FRAME_US = MAX_SAMPLES * US_PER_S // 100  # 100 Hz is the slowest that the wire is used at
+
+_STRIP = (
+    select(schema.frames)
+    .where(
+        schema.frames.c.patient == bindparam("whose"),
+        schema.frames.c.t0_us < bindparam("until"),
+        schema.frames.c.t0_us > bindparam("since") - LONGEST_FRAME_US,
+        schema.frames.c.t1_us > bindparam("since"),
+    )
+    .order_by(schema.frames.c.t0_us, schema.frames.c.boot, schema.frames.c.sequence)
+)
+
+
+class Board:
+    """The dashboard's store over SQL. Every method raises Retryable when the database does not answer."""
+
+    def __init__(self, engine: Engine, *, outbox: bool = True) -> None:
+        self._engine = engine
+        self._outbox = outbox
+
+    def patients(self) -> list[PatientState]:
+        """The latest state of every patient, ordered by patient."""
+        with reading(self._engine) as connection:
+            return queries.states(connection)
+
+    def alarms(self, *, open_only: bool = True, limit: int = 200, patient: PatientId | None = None) -> list[Alarm]:
+        """Open alarms (presence is not off), the most urgent first; or all of them, the newest first."""
+        with reading(self._engine) as connection:
+            return queries.alarms(connection, open_only=open_only, limit=limit, patient=patient)
+
+    def alarm(self, alarm_id: AlarmId) -> Alarm | None:
+        """One alarm, or None when there is none of that id."""
+        table = schema.alarms
+        with reading(self._engine) as connection:
+            row = connection.execute(select(table).where(table.c.alarm_id == alarm_id)).one_or_none()
+        return None if row is None else row_alarm(row)
+
+    def acknowledge(self, alarm_id: AlarmId, by: str, reason: str | None, at_us: int) -> Alarm | None:
+        """Acknowledge an alarm; the alarm as it stands then, or None when there is none of that id.
+
+        The first acknowledgement counts: another changes nothing, except that it may add the reason the first one
+        left out. Raises Poison for a reason that is not in `liteheart.alarm.REASONS`.
+        """
+        check_reason(reason)
+        table = schema.alarms
+        mine = table.c.alarm_id == alarm_id
+        with writing(self._engine) as connection:
+            row = connection.execute(select(table).where(mine).with_for_update()).one_or_none()
+            if row is None:
+                return None
+            before = row_alarm(row)
+            if before.acknowledged_us is None:
+                values = {"acknowledged_us": at_us, "acknowledged_by": by, "reason": reason}
+            elif before.reason is None and reason is not None:
+                values = {"reason": reason}
+            else:
+                return before
+            connection.execute(update(table).where(mine).values(values))
+            after = row_alarm(connection.execute(select(table).where(mine)).one())
+            event = AlarmEvent(after, "acknowledged", at_us, at_us)
+            connection.execute(
+                queries.insert_ignoring(connection, schema.alarm_events),
+                {
+                    "alarm_id": alarm_id,
+                    "action": event.action,
+                    "t_us": at_us,
+                    "at_us": at_us,
+                    "by_whom": by,
+                    "reason": reason,
+                },
+            )
+            if self._outbox:
+                post(connection, alarm_letters([event]))
+        return after
+
+    def strip(self, patient: PatientId, t0_us: int, t1_us: int) -> list[Frame]:
+        """Frames that overlap [t0_us, t1_us), oldest first."""
+        unpacker = Unpacker()
+        with reading(self._engine) as connection:
+            rows = connection.execute(_STRIP, {"whose": patient, "since": t0_us, "until": t1_us})
+            return [row_frame(row, unpacker) for row in rows]
+
+    def findings(self, patient: PatientId, since_us: int = 0, limit: int = 100) -> list[Finding]:
+        """Findings of windows that begin at `since_us` or later, the newest first."""
+        table = schema.findings
+        statement = (
+            select(table)
+            .where(table.c.patient == patient, table.c.t0_us >= since_us)
+            .order_by(table.c.t0_us.desc(), table.c.model)
+            .limit(limit)
+        )
+        with reading(self._engine) as connection:
+            layouts = queries.layouts(connection)
+            return [row_finding(row, layouts) for row in connection.execute(statement)]
+
+    def heartbeat_age_s(self, role: str, now_us: int) -> float | None:
+        """Seconds since any process of that role said that it is alive; None when none ever did."""
+        table = schema.heartbeats
+        with reading(self._engine) as connection:
+            at_us = connection.scalar(select(func.max(table.c.at_us)).where(table.c.role == role))
+        return None if at_us is None else max(0.0, (now_us - at_us) / US_PER_S)
+
+
+def check_reason(reason: str | None) -> None:
+    """Raises Poison unless the reason is a coded one or left out."""
+    if reason is not None and reason not in REASONS:
+        raise Poison("reason", f"must be one of {', '.join(REASONS)}")

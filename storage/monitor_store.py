@@ -1,0 +1,177 @@
+"""What the monitor writes and reads: one transaction for each micro-batch, safe to repeat."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, select
+
+from liteheart.alarm import Alarm, AlarmEvent
+from liteheart.board import PatientState
+from liteheart.clock import US_PER_S
+from liteheart.finding import Finding
+from liteheart.ids import PatientId
+from liteheart.signal import Frame
+from storage import bulk, queries
+from storage.alarm_facts import store_events
+from storage.codec import Packer, Unpacker
+from storage.engine import reading, writing
+from storage.outbox import alarm_letters, finding_letters, post
+from storage.rows import Row, finding_row, frame_row, layout_of, row_frame, state_row
+from storage.schema import checkpoints, findings, frames, heartbeats, patient_state, patients, score_layouts
+from storage.settings import StorageSettings
+
+_IN = 500  # patients to an IN list
+_RING_FRAMES = 256  # read for a ring: 30 s of frames of an eighth of a second
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything that one micro-batch comes to; it is stored whole or not at all."""
+
+    frames: Sequence[Frame] = ()
+    findings: Sequence[Finding] = ()
+    states: Sequence[PatientState] = ()
+    alarms: Sequence[AlarmEvent] = ()
+    checkpoints: dict[PatientId, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What of a batch was not there before."""
+
+    new_frames: int
+    new_findings: int
+    new_alarms: tuple[AlarmEvent, ...]  # with the acknowledgement that holds; the rest were repetitions
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a monitor needs to go on with one patient: the ring, in order of arrival, and its own last checkpoint."""
+
+    frames: list[Frame]
+    checkpoint: dict[str, Any] | None
+
+
+class MonitorStore:
+    """The monitor's store over SQL. Every method raises Retryable when the database does not answer."""
+
+    def __init__(self, engine: Engine, settings: StorageSettings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._layouts: set[str] = set()  # known to be stored
+        self._admitted: set[tuple[PatientId, str]] = set()  # likewise
+
+    def commit(self, batch: Batch) -> Committed:
+        """Store the batch in one transaction. The same batch a second time changes nothing.
+
+        Raises Poison for a finding that cannot be stored.
+        """
+        packer = Packer()
+        frame_rows = sorted((frame_row(f, packer) for f in batch.frames), key=_frame_key)
+        finding_rows = sorted(map(finding_row, batch.findings), key=_finding_key)
+        states = {s.patient: state_row(s) for s in batch.states}
+        saved = [{"patient": p, "state": json.dumps(c)} for p, c in sorted(batch.checkpoints.items())]
+        layouts = {layout_of(codes): ",".join(codes) for codes in {tuple(f.scores) for f in batch.findings}}
+        admitted = self._admissions(batch)
+        with writing(self._engine) as connection:
+            _admit(connection, admitted)
+            unknown = [{"layout": k, "codes": layouts[k]} for k in sorted(layouts.keys() - self._layouts)]
+            bulk.insert_new(connection, score_layouts, unknown)
+            new_frames = bulk.insert_new(connection, frames, frame_rows)
+            columns = (findings.c.patient, findings.c.t0_us, findings.c.model)
+            new_findings = bulk.insert_returning(connection, findings, finding_rows, columns)
+            bulk.replace(connection, patient_state, [states[p] for p in sorted(states)], newer="last_arrival_us")
+            bulk.replace(connection, checkpoints, saved)
+            new_alarms = store_events(connection, batch.alarms)
+            if self._settings.outbox:
+                post(connection, [*finding_letters(batch.findings, new_findings), *alarm_letters(new_alarms)])
+        self._layouts |= layouts.keys()
+        self._admitted |= admitted.keys()
+        return Committed(new_frames, len(new_findings), new_alarms)
+
+    def restore(self, wanted: Iterable[PatientId]) -> dict[PatientId, Restored]:
+        """The last `ring_s` of signal of each patient, oldest first, and the checkpoint stored with it."""
+        names = sorted(set(wanted))
+        unpacker = Unpacker()
+        out: dict[PatientId, Restored] = {}
+        with reading(self._engine) as connection:
+            saved: dict[str, str] = {}
+            for start in range(0, len(names), _IN):
+                some = checkpoints.c.patient.in_(names[start : start + _IN])
+                rows = connection.execute(select(checkpoints.c.patient, checkpoints.c.state).where(some))
+                saved |= {row.patient: row.state for row in rows}
+            ring_us = round(self._settings.ring_s * US_PER_S)
+            for name in names:
+                latest = [row_frame(row, unpacker) for row in connection.execute(_LATEST, {"patient": name})]
+                state = saved.get(name)
+                out[name] = Restored(ring_of(latest, ring_us), None if state is None else json.loads(state))
+        return out
+
+    def heartbeat(self, role: str, instance: str, now_us: int) -> None:
+        """Say that this process is alive."""
+        row = {"role": role, "instance": instance, "at_us": now_us}
+        with writing(self._engine) as connection:
+            bulk.replace(connection, heartbeats, [row], newer="at_us")
+
+    def open_alarms(self, condition: str | None = None) -> list[Alarm]:
+        """Alarms that are not off, of one condition or of all; the most urgent first."""
+        with reading(self._engine) as connection:
+            return queries.alarms(connection, open_only=True, condition=condition, limit=None)
+
+    def states(self) -> list[PatientState]:
+        """The latest state of every patient who was ever heard of."""
+        with reading(self._engine) as connection:
+            return queries.states(connection)
+
+    def _admissions(self, batch: Batch) -> dict[tuple[PatientId, str], Row]:
+        heard = {(f.patient, ""): f.arrival_us for f in reversed(batch.frames)}
+        heard |= {(s.patient, s.bed): s.last_arrival_us for s in batch.states}
+        return {
+            key: {"patient_id": key[0], "bed": key[1], "admitted_us": at}
+            for key, at in sorted(heard.items())
+            if key not in self._admitted
+        }
+
+
+_LATEST = (
+    select(frames)
+    .where(frames.c.patient == bindparam("patient"))
+    .order_by(frames.c.arrival_us.desc(), frames.c.sequence.desc())
+    .limit(_RING_FRAMES)
+)
+
+
+def ring_of(latest: Sequence[Frame], ring_us: int) -> list[Frame]:
+    """Of frames in any order, those within `ring_us` before the newest of the device heard last, by arrival.
+
+    Not before the greatest time of all: a device that starts anew with its clock set back would never get its ring.
+    """
+    if not latest:
+        return []
+    last = max(latest, key=lambda f: (f.arrival_us, f.sequence))
+    newest_us = max(f.t0_us for f in latest if (f.device, f.boot) == (last.device, last.boot))
+    ring = [f for f in latest if newest_us - ring_us < f.t0_us <= newest_us]
+    return sorted(ring, key=lambda f: (f.arrival_us, f.t0_us, f.sequence))
+
+
+def _admit(connection: Connection, rows: dict[tuple[PatientId, str], Row]) -> None:
+    """Make patients known; a bed that the registry gave stays, an empty one is filled."""
+    if not rows:
+        return
+    statement = queries.insert_for(connection, patients)
+    fill = statement.on_conflict_do_update(
+        index_elements=[patients.c.patient_id],
+        set_={"bed": statement.excluded.bed},
+        where=patients.c.bed == "",
+    )
+    connection.execute(fill, list(rows.values()))
+
+
+def _frame_key(row: Row) -> tuple[Any, ...]:
+    return (row["device"], row["boot"], row["sequence"])
+
+
+def _finding_key(row: Row) -> tuple[Any, ...]:
+    return (row["patient"], row["t0_us"], row["model"])

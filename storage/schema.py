@@ -1,0 +1,179 @@
+"""The tables. Patients are pseudonyms: there is no column for a name. All times are microseconds since the epoch.
+
+The monitor alone writes frames, findings, patient_state, checkpoints and the facts of alarms; the dashboard alone
+writes acknowledgements. `migrations/` builds the same tables, and a test finds no difference.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+OPEN = text("(active OR (latching AND acknowledged_us IS NULL))")  # presence != off, as the database says it
+UNSENT = text("sent_us IS NULL")
+
+
+def _us(name: str, *, null: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=null)
+
+
+def _text(name: str, *, key: bool = False, null: bool = False) -> Column[str]:
+    return Column(name, Text, primary_key=key, nullable=null)
+
+
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False)
+
+
+patients = Table("patients", metadata, _text("patient_id", key=True), _text("bed"), _us("admitted_us", null=True))
+
+devices = Table(
+    "devices",
+    metadata,
+    _text("device_id", key=True),
+    Column("patient_id", Text, ForeignKey("patients.patient_id"), nullable=False, index=True),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),  # SHA-256; the token itself is never kept
+    _us("revoked_us", null=True),
+)
+
+# An ordinary rowid table on SQLite: WITHOUT ROWID would push the payloads to overflow pages, at twice the size.
+frames = Table(
+    "frames",
+    metadata,
+    _text("device", key=True),
+    Column("boot", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    _text("patient"),
+    _us("t0_us"),
+    _us("t1_us"),
+    _us("arrival_us"),
+    Column("fs_hz", Double, nullable=False),
+    Column("gain", Double, nullable=False),
+    _text("lead"),
+    _flag("lead_off"),
+    Column("battery_pct", SmallInteger),
+    Column("n", Integer, nullable=False),  # samples
+    Column("codec", SmallInteger, nullable=False),  # `storage.codec`
+    Column("payload", LargeBinary, nullable=False),
+    Index("ix_frames_patient_arrival_us", "patient", "arrival_us"),  # the ring of a restart
+    Index("ix_frames_patient_t0_us", "patient", "t0_us", "t1_us"),  # t1_us: strips are found in the index alone
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    _text("patient", key=True),
+    Column("t0_us", BigInteger, primary_key=True, autoincrement=False),
+    _text("model", key=True),
+    _us("t1_us"),
+    _text("device"),
+    _text("lead"),
+    Column("sqi", Double, nullable=False),
+    _flag("usable"),
+    _text("reasons"),  # comma between them
+    _flag("abstained"),
+    Column("heart_rate_bpm", Double),
+    _text("layout"),  # which codes the scores belong to: score_layouts
+    Column("scores", LargeBinary, nullable=False),  # float16 little-endian, one per code
+    _text("codes"),  # comma between them, most likely first
+    _us("arrival_us"),
+)
+
+# A model names the same codes in every window: they are kept once instead of 400 bytes a row.
+score_layouts = Table("score_layouts", metadata, _text("layout", key=True), _text("codes"))
+
+patient_state = Table(
+    "patient_state",
+    metadata,
+    _text("patient", key=True),
+    _text("device"),
+    _text("lead"),
+    Column("fs_hz", Double, nullable=False),
+    _us("last_arrival_us"),
+    _us("last_sample_us"),
+    Column("heart_rate_bpm", Double),
+    Column("sqi", Double),
+    _flag("usable"),
+    _flag("lead_off"),
+    Column("battery_pct", SmallInteger),
+    _text("codes"),
+    _text("model", null=True),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    _text("alarm_id", key=True),
+    _text("patient"),
+    _text("condition"),
+    _text("label"),
+    _text("kind"),
+    Column("priority", SmallInteger, nullable=False),
+    _flag("latching"),
+    _us("onset_us"),
+    _us("raised_us"),
+    _text("message"),
+    _flag("active"),
+    _flag("retrospective"),
+    _flag("late"),
+    _us("ended_us", null=True),
+    Column("episodes", Integer, nullable=False),
+    _us("acknowledged_us", null=True),
+    _text("acknowledged_by", null=True),
+    _text("reason", null=True),
+    _text("evidence"),  # JSON
+    Index("ix_alarms_open", "priority", "raised_us", postgresql_where=OPEN, sqlite_where=OPEN),
+    Index("ix_alarms_raised_us", "raised_us"),
+    Index("ix_alarms_patient_raised_us", "patient", "raised_us"),
+)
+
+alarm_events = Table(
+    "alarm_events",
+    metadata,
+    Column("alarm_id", Text, ForeignKey("alarms.alarm_id"), primary_key=True),
+    _text("action", key=True),
+    Column("t_us", BigInteger, primary_key=True, autoincrement=False),
+    _us("at_us"),
+    _text("by_whom", null=True),
+    _text("reason", null=True),
+)
+
+checkpoints = Table("checkpoints", metadata, _text("patient", key=True), _text("state"))  # JSON
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _text("topic"),
+    _text("key"),
+    Column("payload", LargeBinary, nullable=False),
+    _us("created_us"),
+    _us("claimed_us", null=True),
+    _us("sent_us", null=True),
+    Index("ix_outbox_unsent", "id", postgresql_where=UNSENT, sqlite_where=UNSENT),
+    sqlite_autoincrement=True,  # an id is never given twice, so that a late `mark_sent` cannot hit another letter
+)
+
+people = Table("people", metadata, _text("username", key=True), _text("role"), _text("password_hash"))
+
+heartbeats = Table("heartbeats", metadata, _text("role", key=True), _text("instance", key=True), _us("at_us"))
