@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 8080
 BIN := .venv/bin
 STAMP := .venv/.installed
+SINCE := $(shell date +%s)
 
 .PHONY: help setup up test check format bench services lock clean
 help: ## this list
@@ -17,7 +18,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 up: setup ## whole system in one process, dashboard on 127.0.0.1:$(PORT)
-	@exec $(BIN)/liteheart up --port $(PORT)
+	@exec $(BIN)/liteheart up --port $(PORT) --since $(SINCE)
 
 test: setup ## every test; with CI=true nothing that the machine can run may be skipped
 	deploy/services/install.sh

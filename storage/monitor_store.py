@@ -138,7 +138,7 @@ class MonitorStore:
 _LATEST = (
     select(frames)
     .where(frames.c.patient == bindparam("patient"))
-    .order_by(frames.c.arrival_us.desc(), frames.c.sequence.desc())
+    .order_by(frames.c.arrival_us.desc(), frames.c.boot.desc(), frames.c.sequence.desc())
     .limit(_RING_FRAMES)
 )
 
@@ -150,7 +150,7 @@ def ring_of(latest: Sequence[Frame], ring_us: int) -> list[Frame]:
     """
     if not latest:
         return []
-    last = max(latest, key=lambda f: (f.arrival_us, f.sequence))
+    last = max(latest, key=lambda f: (f.arrival_us, f.boot, f.sequence))
     newest_us = max(f.t0_us for f in latest if (f.device, f.boot) == (last.device, last.boot))
     ring = [f for f in latest if newest_us - ring_us < f.t0_us <= newest_us]
     return sorted(ring, key=lambda f: (f.arrival_us, f.t0_us, f.sequence))
