@@ -1,0 +1,1 @@
+"""From vitals and findings to a nurse's attention: rules, persistence, episodes, silence of the stream."""

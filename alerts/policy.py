@@ -1,0 +1,65 @@
+"""Persistence and hysteresis of one condition: when verdicts become an episode, and when the episode is over."""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from alerts.verdict import Absent, Assertion, Verdict
+from liteheart.alarm import AlarmRule
+from liteheart.clock import US_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What is remembered of one condition from one verdict to the next.
+
+    verdicts   . . H H . H H H H a a . a a a a     H holds, a absent, . undecided
+    track          pending | active      | over    (persistence 3, clear 3: an undecided second breaks neither
+                                                     the pending hold nor counts as absence)
+    """
+
+    first_us: int  # event time of the first verdict of this hold
+    onset_us: int  # where the condition began, as that verdict saw it
+    held_us: int  # latest event time at which it held
+    holds: int = 1  # verdicts that it held
+    absent_us: int | None = None  # begin of the unbroken absence, while active
+
+
+class Change(Enum):
+    """What a verdict did to the episode."""
+
+    NONE = "none"
+    BEGIN = "begin"
+    END = "end"
+
+
+def follow(
+    track: Track | None, verdict: Verdict | None, t_us: int, rule: AlarmRule, *, active: bool, pending_s: float
+) -> tuple[Track | None, Change]:
+    """The track after `verdict` (None: undecided) at `t_us`, and whether the episode begins or ends by it."""
+    if isinstance(verdict, Assertion):
+        return _held(track, verdict, t_us, rule, active=active, pending_s=pending_s)
+    if track is None:
+        return None, Change.NONE
+    if verdict is not Absent.ABSENT:
+        return (replace(track, absent_us=None) if active else track), Change.NONE
+    if not active:
+        return None, Change.NONE
+    since_us = t_us if track.absent_us is None else track.absent_us
+    over = t_us - since_us >= rule.clear_s * US_PER_S
+    return replace(track, absent_us=since_us), Change.END if over else Change.NONE
+
+
+def _held(
+    track: Track | None, assertion: Assertion, t_us: int, rule: AlarmRule, *, active: bool, pending_s: float
+) -> tuple[Track, Change]:
+    patience_us = max(pending_s, rule.persistence_s) * US_PER_S
+    if track is None or (not active and t_us - track.held_us > patience_us):
+        track = Track(t_us, assertion.onset_us, t_us)
+    else:
+        track = replace(track, held_us=t_us, holds=track.holds + 1, absent_us=None)
+    if active:
+        return track, Change.NONE
+    # two verdicts at least: one window of the student is never enough, however long it is
+    lasted = track.holds >= 2 and t_us - track.onset_us >= rule.persistence_s * US_PER_S
+    met = assertion.immediate or rule.persistence_s == 0 or lasted
+    return track, Change.BEGIN if met else Change.NONE

@@ -1,0 +1,79 @@
+"""Limits of the alarm rules, filled in by `deploy/settings.py`, checked at birth."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+
+from alerts.catalogue import RULES
+from liteheart.alarm import AlarmRule, Kind, Priority
+from liteheart.errors import Misconfigured
+
+_RR_KEPT = 24  # intervals in `Vitals.rr_s`
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSettings:
+    """When a condition holds, and how its alarm is told. Raises Misconfigured naming the key."""
+
+    asystole_s: float = 4.0  # no beat for at least this
+    pause_s: float = 3.0  # two beats at least this far apart, and less than asystole_s
+    brady_bpm: float = 40.0  # below it, over brady_beats
+    brady_beats: int = 5
+    tachy_bpm: float = 140.0  # above it, over tachy_beats
+    tachy_beats: int = 17
+    vt_beats: int = 5  # ventricular beats in a row, faster than vt_bpm
+    vt_bpm: float = 100.0
+    vf_s: float = 4.0  # of fibrillation or flutter waves
+    rate_margin_bpm: float = 3.0  # a rate must be this far on the safe side to end an alarm (hysteresis)
+    recent_s: float = 2.0  # what ended within this counts as now: vitals come once a second, beats are seen late
+    score_release: float = 0.8  # a score below this share of its threshold ends a finding (hysteresis)
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # of the model's card; without one, no hysteresis
+    pending_s: float = 30.0  # a condition not seen for this long, before it alarmed, begins anew
+    merge_s: float = 60.0  # what returns within this after its end is the same alarm, reactivated
+    live_within_s: float = 30.0  # signal that arrives later than this is retrospective: shown, never sounded
+    promised_s: float = 10.0  # from onset to alarm, beyond the rule's own persistence; slower ones are marked late
+    discharged_s: float = 86_400.0  # a patient silent for longer is taken for discharged
+    model_expected: bool = True  # off where no student runs: nothing then misses its answers
+    rules: Mapping[str, AlarmRule] = field(default_factory=lambda: MappingProxyType(RULES))  # from code only
+
+    def __post_init__(self) -> None:
+        self._check_numbers()
+        if self.pause_s >= self.asystole_s:
+            raise Misconfigured("alarms.pause_s", f"{self.pause_s} is not below asystole_s {self.asystole_s}")
+        if self.brady_bpm + self.rate_margin_bpm >= self.tachy_bpm - self.rate_margin_bpm:
+            raise Misconfigured("alarms.brady_bpm", f"{self.brady_bpm} leaves no normal rate below tachy_bpm")
+        for name in ("brady_beats", "tachy_beats"):
+            if not 3 <= getattr(self, name) <= _RR_KEPT + 1:
+                raise Misconfigured(f"alarms.{name}", f"{getattr(self, name)} is outside 3 to {_RR_KEPT + 1}")
+        if self.vt_beats < 3:
+            raise Misconfigured("alarms.vt_beats", f"{self.vt_beats} is below 3")
+        if self.score_release > 1:
+            raise Misconfigured("alarms.score_release", f"{self.score_release} is above 1")
+        self._check_thresholds()
+        self._check_rules()
+
+    def _check_numbers(self) -> None:
+        may_be_zero = {"rate_margin_bpm", "merge_s"}
+        for name in (f.name for f in fields(self) if f.type in (float, int)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise Misconfigured(f"alarms.{name}", f"{value!r} is not a number")
+            if value < 0 or (value == 0 and name not in may_be_zero):
+                raise Misconfigured(f"alarms.{name}", f"{value} must be positive")
+
+    def _check_thresholds(self) -> None:
+        given = self.thresholds.values() if isinstance(self.thresholds, Mapping) else (self.thresholds,)
+        if not all(isinstance(t, int | float) and 0 < t <= 1 for t in given):
+            raise Misconfigured("alarms.thresholds", "must give a probability in (0, 1] for each code")
+
+    def _check_rules(self) -> None:
+        if not isinstance(self.rules, Mapping):
+            raise Misconfigured("alarms.rules", "can be replaced from code only")
+        for code, rule in self.rules.items():
+            if not isinstance(rule, AlarmRule) or rule.code != code:
+                raise Misconfigured("alarms.rules", f"{code!r} does not name its rule")
+            if not (0 <= rule.persistence_s < math.inf and 0 <= rule.clear_s < math.inf):
+                raise Misconfigured("alarms.rules", f"{code}: persistence_s and clear_s must be 0 or more")
+            if rule.kind is Kind.PHYSIOLOGICAL and rule.priority is Priority.HIGH and rule.persistence_s > 0:
+                raise Misconfigured("alarms.rules", f"{code}: a lethal rhythm must alarm at once")
