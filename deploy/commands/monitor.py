@@ -1,0 +1,15 @@
+"""`liteheart monitor`: analyse the stream, store it, raise alarms."""
+
+import argparse
+
+from deploy.role import add_role_arguments, run_role
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """--config, --host, --port."""
+    add_role_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Work until told to stop."""
+    return run_role(args, "monitor")

@@ -1,0 +1,173 @@
+"""The running system: any set of roles inside one event loop, started in order and stopped in reverse.
+
+    gateway    devices -> publisher
+    monitor    faust agent -> worker -> storage, live feed; the watch for silent streams; the outbox relay; heartbeat
+    dashboard  storage, live feed -> nurses
+
+`liteheart up` runs all three on the embedded broker; in production each is a process of its own on Kafka.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter
+
+from alerts.ports import LiveFeed
+from alerts.watch import WATCHED, watch
+from deploy import wiring
+from deploy.http import create_web, serving
+from deploy.metrics import PrometheusMetrics
+from deploy.monitor import Monitor
+from deploy.settings import Settings
+from deploy.worker import Worker, every
+from ingest.ports import FramePublisher
+from liteheart.alarm import AlarmEvent
+from liteheart.clock import US_PER_S, Clock, SystemClock
+from liteheart.errors import Misconfigured
+from liteheart.metrics import Metrics
+from storage.monitor_store import Batch, MonitorStore
+
+log = logging.getLogger(__name__)
+
+ROLES = ("gateway", "monitor", "dashboard")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(slots=True)
+class System:
+    """What is running, for whoever started it."""
+
+    settings: Settings
+    metrics: PrometheusMetrics
+    storage: wiring.Storage
+    feed: LiveFeed
+    port: int = 0
+    failed: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def url(self) -> str:
+        """Where it is reached."""
+        return f"http://{self.settings.http.host}:{self.port}"
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, roles: set[str], *, sign_in: bool = True) -> AsyncIterator[System]:
+    """Start the roles, give the system, stop it. Raises Misconfigured before anything is half started."""
+    _refuse_unsafe(settings, sign_in)
+    clock = SystemClock()
+    async with contextlib.AsyncExitStack() as stack:
+        storage = await asyncio.to_thread(wiring.open_storage, settings)
+        stack.callback(storage.close)
+        feed = await stack.enter_async_context(wiring.live_feed(settings))
+        system = System(settings, PrometheusMetrics(), storage, feed)
+        routers: list[APIRouter] = []
+        ready: Callable[[], str | None] = _always
+        if roles & {"gateway", "monitor"}:
+            broker = await stack.enter_async_context(wiring.broker(settings))
+            if "gateway" in roles:
+                devices = storage.devices if sign_in else None
+                routers.append(wiring.gateway(settings, broker.publisher, devices, clock, system.metrics))
+            if "monitor" in roles:
+                ready = await _start_monitor(stack, system, broker, clock)
+        if "dashboard" in roles:
+            routers.append(wiring.dashboard(settings, storage, feed, clock, sign_in=sign_in))
+        web = create_web(routers, system.metrics, ready)
+        try:
+            system.port = await stack.enter_async_context(serving(web, settings.http.host, settings.http.port))
+        except OSError as error:
+            raise Misconfigured("http.port", f"{settings.http.port} cannot be used ({error.strerror})") from error
+        yield system
+
+
+def _always() -> str | None:
+    return None
+
+
+async def _start_monitor(
+    stack: contextlib.AsyncExitStack, system: System, broker: wiring.Broker, clock: Clock
+) -> Callable[[], str | None]:
+    from deploy.consumer import consuming  # dashboard and gateway need neither faust nor torch
+    from inference.serve.engine import load_engine
+
+    settings = system.settings
+    engine = await asyncio.to_thread(load_engine, settings.inference)
+    monitor = Monitor(
+        ingest=settings.ingest,
+        alarms=wiring.alarm_settings(settings, engine.thresholds),
+        scorer=engine,
+        store=system.storage.monitor,
+        feed=system.feed,
+        clock=clock,
+        metrics=system.metrics,
+    )
+    worker = Worker(monitor, broker.publisher, settings.worker, clock, system.metrics)
+    _background(stack, system, worker.run(), "worker")
+    running_app = await stack.enter_async_context(consuming(settings, broker, worker))
+    _background(stack, system, running_app.wait(), "consumer")
+    for step, seconds, what in _chores(system, broker.publisher, clock):
+        _background(stack, system, every(seconds, step, what), what)
+    return lambda: None if running_app.ready else "partitions"
+
+
+def _refuse_unsafe(settings: Settings, sign_in: bool) -> None:
+    if not sign_in and not (settings.embedded and settings.http.host in _LOOPBACK):
+        raise Misconfigured("http.host", f"{settings.http.host} is not loopback: that needs --sign-in")
+
+
+def _background(stack: contextlib.AsyncExitStack, system: System, work: Coroutine[Any, Any, None], what: str) -> None:
+    task = asyncio.create_task(work, name=what)
+
+    def ended(done: asyncio.Task[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None and not system.failed.done():
+            system.failed.set_exception(error)
+
+    task.add_done_callback(ended)
+
+    async def stop() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task
+
+    stack.push_async_callback(stop)
+
+
+def _chores(
+    system: System, publisher: FramePublisher, clock: Clock
+) -> list[tuple[Callable[[], Awaitable[None]], float, str]]:
+    storage, settings = system.storage, system.settings
+    instance = f"{socket.gethostname()}-{os.getpid()}"
+
+    async def heartbeat() -> None:
+        await asyncio.to_thread(storage.monitor.heartbeat, "monitor", instance, clock.now_us())
+
+    async def watch_silence() -> None:
+        events = await asyncio.to_thread(_silences, storage.monitor, settings, system.metrics, clock.now_us())
+        system.feed.publish(wiring.alarm_messages(events))
+
+    async def relay() -> None:
+        while letters := await asyncio.to_thread(storage.outbox.claim, 500, clock.now_us()):
+            await publisher.publish([wiring.letter_record(letter) for letter in letters])
+            await asyncio.to_thread(storage.outbox.mark_sent, [x.letter_id for x in letters], clock.now_us())
+
+    chores: list[tuple[Callable[[], Awaitable[None]], float, str]] = [
+        (heartbeat, settings.worker.heartbeat_s, "heartbeat"),
+        (watch_silence, settings.worker.watch_s, "watch for silent streams"),
+    ]
+    return [*chores, (relay, settings.worker.relay_s, "outbox relay")] if settings.storage.outbox else chores
+
+
+def _silences(store: MonitorStore, settings: Settings, metrics: Metrics, now_us: int) -> list[AlarmEvent]:
+    """Look at the clock, not at the stream: who has fallen silent, and who is heard again."""
+    states = store.states()
+    metrics.gauge("patients_live", sum(now_us - s.last_arrival_us < 15 * US_PER_S for s in states))
+    open_now = {a.patient: a for code in WATCHED for a in store.open_alarms(code) if a.active}
+    events = watch(states, open_now, now_us, settings.alarms)
+    if events:
+        store.commit(Batch(alarms=events))
+    return events

@@ -1,0 +1,159 @@
+"""Where strangers meet: each function builds one part from the settings, and mypy checks that it fits its port."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from fastapi import APIRouter
+
+from alerts.dashboard.app import dashboard_router
+from alerts.dashboard.feed import InProcessFeed
+from alerts.ports import LiveFeed
+from alerts.settings import AlarmSettings
+from deploy.settings import Settings
+from deploy.transport.publisher import EmbeddedPublisher
+from ingest.gateway import gateway_router
+from ingest.ports import FramePublisher, Record
+from ingest.publish import KafkaFramePublisher
+from liteheart.alarm import AlarmEvent
+from liteheart.board import LiveMessage, alarm_json
+from liteheart.clock import Clock
+from liteheart.conditions import CONDITIONS
+from liteheart.metrics import Metrics
+from liteheart.topics import ALL
+from storage.board import Board
+from storage.devices import Devices
+from storage.engine import open_engine
+from storage.live import RedisLiveFeed
+from storage.log import DiskLog
+from storage.migrations import upgrade
+from storage.monitor_store import MonitorStore
+from storage.outbox import Letter, Outbox
+from storage.people import People
+
+_TOPICS = {topic.name: topic for topic in ALL}
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Everything on one database."""
+
+    monitor: MonitorStore
+    board: Board
+    people: People
+    devices: Devices
+    outbox: Outbox
+    close: Callable[[], None]
+
+
+def open_storage(settings: Settings) -> Storage:
+    """Connect. The embedded database is brought to this version's schema; another one must be migrated first."""
+    engine = open_engine(settings.storage)
+    if settings.embedded:
+        upgrade(engine)
+    return Storage(
+        monitor=MonitorStore(engine, settings.storage),
+        board=Board(engine, outbox=settings.storage.outbox),
+        people=People(engine),
+        devices=Devices(engine),
+        outbox=Outbox(engine),
+        close=engine.dispose,
+    )
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the database to this version's schema."""
+    engine = open_engine(settings.storage)
+    try:
+        upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+@contextlib.asynccontextmanager
+async def live_feed(settings: Settings) -> AsyncIterator[LiveFeed]:
+    """Redis when configured, so that several processes share it; else inside this one."""
+    if settings.storage.redis_url is None:
+        yield InProcessFeed()
+        return
+    feed = RedisLiveFeed(settings.storage)
+    try:
+        yield feed
+    finally:
+        await asyncio.to_thread(feed.close)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where frames are published; `log` is the embedded broker's, None on Kafka."""
+
+    publisher: FramePublisher
+    log: DiskLog | None
+
+
+@contextlib.asynccontextmanager
+async def broker(settings: Settings) -> AsyncIterator[Broker]:
+    """A publisher to Kafka, or to the disk log of the embedded broker."""
+    if settings.embedded:
+        log = DiskLog(settings.data_dir / "log")
+        local = EmbeddedPublisher(log)
+        try:
+            yield Broker(local, log)
+        finally:
+            await local.close()
+            log.close()
+        return
+    publisher = KafkaFramePublisher(settings.kafka_client)
+    try:
+        yield Broker(publisher, None)
+    finally:
+        await publisher.close()
+
+
+def gateway(
+    settings: Settings, publisher: FramePublisher, devices: Devices | None, clock: Clock, metrics: Metrics
+) -> APIRouter:
+    """The door for devices; open when `devices` is None."""
+    return gateway_router(settings.ingest, publisher, devices, clock, metrics)
+
+
+def dashboard(settings: Settings, storage: Storage, feed: LiveFeed, clock: Clock, *, sign_in: bool) -> APIRouter:
+    """The nurses' screen; without `sign_in` whoever is on this machine is the demo nurse."""
+    people = storage.people if sign_in else None
+    return dashboard_router(storage.board, feed, people, clock, settings.dashboard, conditions=CONDITIONS)
+
+
+def alarm_settings(settings: Settings, thresholds: dict[str, float]) -> AlarmSettings:
+    """Alarm limits with the student's thresholds, from which the hysteresis of findings follows."""
+    return replace(settings.alarms, thresholds=thresholds)
+
+
+class Nowhere:
+    """A live feed that nobody watches."""
+
+    def publish(self, messages: Sequence[LiveMessage]) -> None:
+        """Forget them."""
+
+
+class Publishes(Protocol):
+    """The sending half of a live feed."""
+
+    def publish(self, messages: Sequence[LiveMessage]) -> None:
+        """Send them."""
+        ...
+
+
+def alarm_messages(events: Sequence[AlarmEvent]) -> list[LiveMessage]:
+    """Alarm events for the live feed."""
+    return [
+        LiveMessage("alarm", e.alarm.patient, json.dumps(alarm_json(e.alarm) | {"action": e.action}).encode())
+        for e in events
+    ]
+
+
+def letter_record(letter: Letter) -> Record:
+    """A row of the outbox for the bus."""
+    return Record(_TOPICS[letter.topic], letter.key.encode(), letter.payload, (), letter.created_us)
