@@ -118,6 +118,13 @@ def production(
         "LITEHEART_DATA": str(folder / "data"),
     }
     running = Production(environ, folder)
+    try:
+        yield from _prepared(running)
+    finally:
+        running.stop()
+
+
+def _prepared(running: Production) -> Iterator[Production]:
     running.command("migrate")
     running.command("topics")
     running.command("people", "add", "ada", "--role", "nurse", LITEHEART_PASSWORD=running.password)

@@ -1,0 +1,1 @@
+"""Everything with gradients or signal processing: beats, quality, the student, its training and its serving."""

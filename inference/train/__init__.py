@@ -1,0 +1,1 @@
+"""From packs of labelled recordings to weights with a card."""

@@ -1,0 +1,53 @@
+"""What ingest needs of others: somewhere durable to put frames, and someone who knows the devices."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from liteheart.ids import DeviceId, PatientId
+from liteheart.topics import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record for a topic. The key is the patient, so that one patient's records stay in order."""
+
+    topic: Topic
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_us: int | None = None  # arrival; None lets the log stamp it
+
+
+class FramePublisher(Protocol):
+    """Keeps records for the workers."""
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Return only when every record is durable. Raises Retryable otherwise: some may be kept, none need be."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go."""
+        ...
+
+
+class DeviceGrant(Protocol):
+    """What a token allows: one device to send the signal of one patient."""
+
+    @property
+    def device(self) -> DeviceId:
+        """Whose frames it lets in."""
+        ...
+
+    @property
+    def patient(self) -> PatientId:
+        """For whom."""
+        ...
+
+
+class DeviceAuthenticator(Protocol):
+    """Knows the devices' tokens. May block: it is called from a thread."""
+
+    def authenticate(self, token: str) -> DeviceGrant | None:
+        """The grant of a valid token, else None. Raises Retryable when it cannot know now."""
+        ...

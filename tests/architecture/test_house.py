@@ -1,0 +1,82 @@
+"""The house rules that no linter knows."""
+
+import importlib
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from deploy.cli import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("liteheart", "ingest", "inference", "alerts", "storage", "deploy")
+
+
+def sources() -> list[Path]:
+    return [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_root_package_is_ours(package: str) -> None:
+    """Other distributions carry these plain names; ours must win."""
+    module = importlib.import_module(package)
+    assert module.__file__ is not None
+    assert Path(module.__file__).resolve().is_relative_to(ROOT)
+
+
+def test_environment_is_read_in_one_place() -> None:
+    readers = {str(p.relative_to(ROOT)) for p in sources() if re.search(r"os\.(environ|getenv)", p.read_text())}
+    assert readers == {"deploy/environment.py"}
+
+
+def test_only_the_command_line_prints() -> None:
+    printers = [p for p in sources() if p.parts[len(ROOT.parts)] != "deploy" and re.search(r"^\s*print\(", p.read_text(), re.M)]
+    assert printers == []
+
+
+FAUST_ROOMS = ("deploy/", "ingest/agent.py", "inference/serve/agent.py", "alerts/agent.py")
+
+
+def test_faust_and_kafka_stay_in_their_rooms() -> None:
+    strangers = [
+        name
+        for path in sources()
+        if re.search(r"^\s*(from|import) (faust|kafka|mode)\b", path.read_text(), re.M)
+        and not (name := str(path.relative_to(ROOT))).startswith((*FAUST_ROOMS, "ingest/publish.py"))
+    ]
+    assert strangers == []
+
+
+def test_commands_load_only_when_called() -> None:
+    """The dashboard's container has no torch, and no command pays for another."""
+    code = "import sys, deploy.cli; print([m for m in ('torch', 'faust', 'wfdb', 'numpy') if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_its_help(command: str) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "deploy", command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert f"usage: liteheart {command}" in shown.stdout
+
+
+def test_the_wheel_holds_every_package(tmp_path: Path) -> None:
+    """Without the explicit list a wheel would ship `liteheart/` alone and say nothing."""
+    built = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {n.split("/")[0] for n in names if ".dist-info" not in n} == set(PACKAGES)
+    for needed in ("storage/migrations/env.py", "alerts/dashboard/static/", "inference/weights/"):
+        assert any(n.startswith(needed) for n in names), needed
