@@ -18,6 +18,7 @@ GROUP = "liteheart-monitor"
 @contextlib.asynccontextmanager
 async def consuming(settings: Settings, broker: Broker, worker: Worker) -> AsyncIterator[Running]:
     """Read `ecg.frames` into the worker until the context ends."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)  # faust keeps a folder of its own in it
     local = broker.publisher if isinstance(broker.publisher, EmbeddedPublisher) else None
     app = create_app(
         broker=settings.broker,

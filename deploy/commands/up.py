@@ -23,7 +23,7 @@ from ingest.sources.device import FrameSink, HttpSink, play
 from ingest.sources.recording import Recording, find_recordings, read_recording
 from ingest.sources.replay import frames_of
 from ingest.sources.simulate import SimulatedPatient
-from ingest.sources.simulate.scripts import ward
+from ingest.sources.scripts import ward
 from liteheart import logs
 from liteheart.clock import US_PER_S, SystemClock
 from liteheart.errors import Misconfigured, Unreadable
@@ -138,12 +138,11 @@ def _beds(patients: int, records: Path | None) -> Iterator[_Bed]:
     now_us = SystemClock().now_us()
     scripts = ward(patients)
     for i, script in enumerate(scripts[: patients - len(recordings)]):
-        device, boot = DeviceId(f"sim-{script.patient}"), now_us
         start_us = now_us - (i * US_PER_S) // max(1, patients)  # spread over the second, as real devices are
         simulated = SimulatedPatient(
-            script.patient, script.episodes, script.fs_hz, script.seed, device=device, boot=boot, t0_us=start_us
+            script.patient, script.script, seed=script.seed, device=script.device, boot=now_us, t0_us=start_us
         )
-        yield _Bed(script.patient, device, script.bed, simulated.frames())
+        yield _Bed(script.patient, script.device, script.bed, simulated.frames())
     for script, recording in zip(scripts[patients - len(recordings) :], recordings, strict=True):
         name = pseudonym(recording.name)
         yield _Bed(PatientId(f"rec-{name}"), DeviceId(f"replay-{name}"), script.bed, _looped(recording, name, now_us))
