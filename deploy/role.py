@@ -27,12 +27,19 @@ def add_role_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, help="port to listen on (8080)")
 
 
+def configure_logging(settings: Settings, level: str | None = None) -> None:
+    """Lines for a person at a terminal, JSON for a collector; libraries speak up from warnings on."""
+    logs.configure(level or settings.log_level, as_json=not sys.stderr.isatty())
+    for library in ("faust", "mode", "aiokafka", "kafka", "alembic", "deploy.transport"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
 def run_role(args: argparse.Namespace, role: str) -> int:
     """Run one production role until SIGTERM or SIGINT; 0 on a clean stop, 1 when a part of it failed."""
     settings = load(args.config, http__host=args.host, http__port=args.port)
     if settings.embedded:
         raise Misconfigured("broker", "this role needs LITEHEART_BROKER=kafka://host:port; `liteheart up` needs none")
-    logs.configure(settings.log_level, as_json=not sys.stderr.isatty())
+    configure_logging(settings)
     return asyncio.run(_until_stopped(settings, role))
 
 

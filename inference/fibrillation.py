@@ -98,7 +98,7 @@ def _spectrum(x: Floats, fs: float) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=32)
 def _frequencies(bins: int, fs: float) -> Floats:
-    return np.fft.rfftfreq(bins, 1 / fs)
+    return np.asarray(np.fft.rfftfreq(bins, 1 / fs), np.float64)
 
 
 @lru_cache(maxsize=32)

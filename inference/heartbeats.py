@@ -104,18 +104,26 @@ class Heartbeats:
         return round(60.0 / max(mean, float(end - at[-1]) / self._fs), 1)
 
     def ventricular_run(self, since: int, end: int) -> tuple[int, float | None]:
-        """Ventricular beats in a row that end at the last whole beat, and the rate (bpm) of the last five of them.
+        """Ventricular beats in a row and the rate (bpm) of the last five of them; of the runs that ended within the
+        last second the longest, so that a short one is not missed between two seconds.
 
         Three or more that are not like one another are taken for noise: no run.
         """
-        whole = (self._at >= since) & (self._at < end - round(AFTER_S * self._fs))
+        whole_by = end - round(AFTER_S * self._fs)
+        whole = (self._at >= since) & (self._at < whole_by)
         at, wave = self._at[whole], self._wave[whole]
+        if not len(at):
+            return 0, None
         flags = is_ventricular(Shapes(wave, self._width_s[whole]), self._usual, self._s.shape)
-        others = np.flatnonzero(~flags)
-        run = len(flags) if not len(others) else len(flags) - 1 - int(others[-1])
-        if run < 2 or (run >= 3 and not repeats(wave[-min(run, 5) :], self._s.shape)):
+        place = np.arange(1, len(flags) + 1)
+        length = place - np.maximum.accumulate(np.where(flags, 0, place))
+        recent = int(np.searchsorted(at, whole_by - self._fs))
+        stop = min(recent, len(at) - 1) + int(np.argmax(length[min(recent, len(at) - 1) :])) + 1
+        run = int(length[stop - 1])
+        last = slice(stop - min(run, 5), stop)
+        if run < 2 or (run >= 3 and not repeats(wave[last], self._s.shape)):
             return min(run, 1), None
-        return run, round(60.0 * self._fs / float(np.mean(np.diff(at[-min(run, 5) :]))), 1)
+        return run, round(60.0 * self._fs / float(np.mean(np.diff(at[last]))), 1)
 
     def _expected_strength(self, end: int) -> float | None:
         if self._usual_strength is None:

@@ -62,6 +62,7 @@ class RhythmTracker:
         if chunk.gap_s > 0:
             missing = np.full(round(chunk.gap_s * chunk.fs_hz), np.nan, np.float32)
             vitals = run.extend(chunk, missing)
+        run.align(chunk)
         return vitals + run.extend(chunk, np.asarray(chunk.mv, np.float32))
 
 
@@ -83,6 +84,12 @@ class _Run:
     def continues(self, chunk: Chunk) -> bool:
         """Whether `chunk` is from the same source."""
         return (chunk.device, chunk.lead, chunk.fs_hz) == self._source
+
+    def align(self, chunk: Chunk) -> None:
+        """Follow the device's clock where it has drifted from its nominal rate by more than half a sample."""
+        drift_us = chunk.t0_us - self._t0_us - round(self._ring.end * US_PER_S / self._fs)
+        if abs(drift_us) * self._fs > US_PER_S / 2:
+            self._t0_us += drift_us
 
     def extend(self, chunk: Chunk, mv: np.ndarray[tuple[int], np.dtype[np.float32]]) -> list[Vitals]:
         """Append samples (NaN: missing) and return the seconds they complete."""

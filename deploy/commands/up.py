@@ -16,15 +16,14 @@ from pathlib import Path
 
 from deploy.commands.replay import pseudonym
 from deploy.environment import environment
-from deploy.role import add_config_argument, stopped
+from deploy.role import add_config_argument, configure_logging, stopped
 from deploy.settings import Settings, load
 from deploy.system import ROLES, System, running
 from ingest.sources.device import FrameSink, HttpSink, play
 from ingest.sources.recording import Recording, find_recordings, read_recording
 from ingest.sources.replay import frames_of
-from ingest.sources.simulate import SimulatedPatient
 from ingest.sources.scripts import ward
-from liteheart import logs
+from ingest.sources.simulate import SimulatedPatient
 from liteheart.clock import US_PER_S, SystemClock
 from liteheart.errors import Misconfigured, Unreadable
 from liteheart.ids import DeviceId, PatientId
@@ -56,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         raise Misconfigured("broker", "`liteheart up` brings its own; unset LITEHEART_BROKER or start the roles")
     if args.patients < 0:
         raise Misconfigured("--patients", f"{args.patients} is negative")
-    logs.configure("WARNING" if sys.stderr.isatty() else settings.log_level, as_json=not sys.stderr.isatty())
+    configure_logging(settings, "WARNING" if sys.stderr.isatty() else None)
     return asyncio.run(_up(settings, args))
 
 

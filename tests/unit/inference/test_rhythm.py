@@ -152,6 +152,16 @@ def test_a_short_gap_is_bridged_and_breaks_contiguity() -> None:
     assert sum(vitals[-1].rr_s) <= 5.3
 
 
+def test_seconds_follow_a_clock_that_drifts() -> None:
+    parts = [chunks(sinus(1))]
+    for _ in range(60):  # a device that sends 250 samples in 1.01 s
+        late = after(parts[-1], sinus(1))
+        parts.append([replace(late[0], t0_us=late[0].t0_us + 10_000)])
+    vitals = follow(*parts)
+    assert [v.t_us for v in vitals] == [vitals[0].t_us + k * 1_000_000 for k in range(len(vitals))]
+    assert abs(parts[-1][0].t1_us - vitals[-1].t_us) < 1_000_000
+
+
 def test_a_long_gap_starts_anew() -> None:
     first = chunks(sinus(12))
     last = follow(first, after(first, sinus(3), 5.0))[-1]
