@@ -86,7 +86,10 @@ def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return answer.status == 200
-    except (urllib.error.URLError, OSError):
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
+    except OSError:
         return False
 
 
@@ -264,7 +267,8 @@ def post(production: Production, body: bytes, token: str | None) -> tuple[int, A
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read())
+        with error:
+            return error.code, json.loads(error.read())
 
 
 def test_acknowledging_is_kept(production: Production, nurse: Nurse) -> None:
@@ -290,6 +294,7 @@ def test_closed_to_strangers(production: Production) -> None:
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(production.dashboard + path, timeout=5)
         assert refused.value.code == 401
+        refused.value.close()
     frame = Frame(
         PatientId("live-203"), "replay-203", 9, 0, time.time_ns() // 1000, 250.0, 200.0, "I", np.zeros(250, np.int16)
     )
