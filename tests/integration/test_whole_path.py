@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy
+from kafka import KafkaConsumer, KafkaProducer
+from websockets.sync.client import connect
 
 from deploy.services.kafka import Kafka
 from deploy.services.process import free_port
@@ -27,9 +29,9 @@ from deploy.settings import load
 from deploy.wiring import Storage, open_storage
 from ingest.sources.recording import read_recording
 from ingest.sources.simulate import Episode, simulate
-from liteheart.ids import PatientId
+from liteheart.ids import DeviceId, PatientId
 from liteheart.signal import Frame
-from liteheart.wire import encode_frame
+from liteheart.wire import decode_frame, encode_frame
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
@@ -153,9 +155,13 @@ class Nurse:
     """Uses the dashboard's API as the page does."""
 
     def __init__(self, production: Production) -> None:
-        self._base = production.dashboard
-        self._open = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar())).open
+        self._base, self._jar = production.dashboard, CookieJar()
+        self._open = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar)).open
         self.ask("/api/v1/session", {"username": "ada", "password": production.password})
+
+    @property
+    def cookie(self) -> str:
+        return "; ".join(f"{c.name}={c.value}" for c in self._jar)
 
     def ask(self, path: str, body: Any = None) -> Any:
         headers = {"Content-Type": "application/json", "Origin": self._base}
@@ -302,3 +308,69 @@ def test_closed_to_strangers(production: Production) -> None:
     assert post(production, encode_frame(frame), "lh_guess")[0] == 401
     foreign = production.command("devices", "add", "other", "somebody-else").strip()
     assert post(production, encode_frame(frame), foreign)[0] == 403
+
+
+def test_what_cannot_be_right_is_set_aside_with_its_reason(
+    production: Production, storage: Storage, kafka: Kafka
+) -> None:
+    """Refused at the door or, when someone writes past the gateway, by the worker, which lives on."""
+    token = production.command("devices", "add", "bad-1", "bad-patient").strip()
+    now_us = time.time_ns() // 1000
+    good = Frame(PatientId("bad-patient"), DeviceId("bad-1"), 1, 0, now_us, 250.0, 200.0, "I", np.zeros(250, np.int16))
+    refused = {
+        "fs_hz": encode_frame(replace(good, fs_hz=7.0)),
+        "gain": encode_frame(replace(good, gain=float("nan"))),
+        "t0_us": encode_frame(replace(good, t0_us=now_us + 3_600_000_000)),
+        "version": b"LH\x09" + encode_frame(good)[3:],
+        "crc": encode_frame(good)[:-1] + b"\x00",
+    }
+    for name, body in refused.items():
+        status, answer = post(production, body, token)
+        assert (400 <= status < 500, answer["error"]["field"]) == (True, name)
+    assert post(production, b"x" * (1 << 21), token)[0] == 413
+    producer = KafkaProducer(bootstrap_servers=kafka.bootstrap)
+    producer.send("ecg.frames", key=b"bad-patient", value=b"past the gateway").get(10)
+    producer.close()
+    assert post(production, encode_frame(good), token)[0] == 200
+    wait_for(lambda: len(stored(storage, "bad-patient")) == 250, 30, production.log("monitor"))
+    seen = dead_letters(kafka.bootstrap)
+    assert {field for field, source in seen if source.startswith("http")} >= set(refused)
+    assert any(field in ("body", "magic") and source == "monitor" for field, source in seen)
+
+
+def dead_letters(bootstrap: str) -> list[tuple[str, str]]:
+    consumer = KafkaConsumer("ecg.dead-letters", bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    found: list[tuple[str, str]] = []
+    try:
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            for records in consumer.poll(timeout_ms=500).values():
+                for record in records:
+                    headers = {name: value.decode() for name, value in record.headers}
+                    found.append((headers["field"], headers["source"]))
+            if any(source == "monitor" for _, source in found):
+                break
+    finally:
+        consumer.close()
+    return found
+
+
+def test_strips_reach_the_screen_through_redis(production: Production, nurse: Nurse) -> None:
+    token = production.command("devices", "add", "strip-1", "strip-patient", "--bed", "S-01").strip()
+    url = production.dashboard.replace("http", "ws") + "/api/v1/live"
+    headers = {"Cookie": nurse.cookie}
+    with connect(url, additional_headers=headers, origin=production.dashboard) as screen:
+        now_us = time.time_ns() // 1000
+        samples = np.arange(250, dtype=np.int16)
+        frame = Frame(PatientId("strip-patient"), DeviceId("strip-1"), 1, 0, now_us, 250.0, 200.0, "I", samples)
+        assert post(production, encode_frame(frame), token)[0] == 200
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            message = screen.recv(timeout=20)
+            assert isinstance(message, bytes)
+            name = message[2 : 2 + message[1]].decode()
+            if message[0] == 0 and name == "strip-patient":
+                shown = decode_frame(message[2 + message[1] :])
+                assert np.array_equal(shown.samples, samples)
+                return
+    pytest.fail("the strip never came")
