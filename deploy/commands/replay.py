@@ -10,13 +10,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deploy.cli import EXIT_INPUT
 from deploy.environment import environment
 from deploy.role import add_config_argument
 from deploy.settings import load
 from ingest.ports import Record
-from ingest.publish import KafkaFramePublisher
 from ingest.sources.device import FrameSink, HttpSink, Played, play
 from ingest.sources.recording import Recording, find_recordings, read_recording
 from ingest.sources.replay import frames_of, timeline
@@ -26,6 +26,9 @@ from liteheart.ids import DeviceId, PatientId
 from liteheart.signal import Frame
 from liteheart.topics import FRAMES
 from liteheart.wire import encode_frame
+
+if TYPE_CHECKING:
+    from ingest.publish import KafkaFramePublisher
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +77,8 @@ def _read(records: Sequence[Path]) -> tuple[list[Recording], int]:
 
 async def _play_all(recordings: Sequence[Recording], args: argparse.Namespace) -> int:
     if args.to == "kafka":
+        from ingest.publish import KafkaFramePublisher  # slow to import
+
         publisher = KafkaFramePublisher(load(args.config).kafka_client)
         try:
             return await _play_into(recordings, args, KafkaSink(publisher))
@@ -123,7 +128,7 @@ def cut(recording: Recording, start_s: float, seconds: float) -> Recording:
 class KafkaSink:
     """Frames straight onto the bus, stamped as a gateway would."""
 
-    def __init__(self, publisher: KafkaFramePublisher) -> None:
+    def __init__(self, publisher: "KafkaFramePublisher") -> None:
         self._publisher = publisher
 
     async def send(self, frames: Sequence[Frame]) -> None:

@@ -1,0 +1,1 @@
+"""Published databases of labelled recordings: read, checked, split by patient."""
