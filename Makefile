@@ -1,11 +1,12 @@
-# `make help` lists the targets. PYTHON picks the interpreter, PORT the dashboard's port.
+# `make help` lists the targets. PYTHON picks the interpreter, PORT the dashboard's port, KILLS the chaos.
 PYTHON ?= python3
 PORT ?= 8080
+KILLS ?= 10
 BIN := .venv/bin
 STAMP := .venv/.installed
 SINCE := $(shell date +%s)
 
-.PHONY: help setup up test check format bench services lock clean
+.PHONY: help setup up test check format bench chaos services lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -37,6 +38,10 @@ format: setup ## rewrite the sources in the house format
 
 bench: setup ## every benchmark, one JSON line a figure
 	$(BIN)/python -m benchmarks all
+
+chaos: setup ## kill -9 gateways and monitors KILLS times on real brokers; ends with one JSON line
+	deploy/services/install.sh
+	@$(BIN)/python -m deploy.chaos --kills $(KILLS)
 
 services: setup ## Kafka, PostgreSQL and Redis on free loopback ports until Ctrl-C
 	deploy/services/install.sh

@@ -22,6 +22,8 @@ COMMANDS = {
     "alarms": "alarm events of a recording, as the live path would raise them",
     "conditions": "the conditions that the shipped student knows",
     "train": "train a student on the PTB-XL packs",
+    "benchmark": "every way to train a one-lead student, compared on the same labels and steps",
+    "data": "what a folder of published recordings holds, what is wrong with it, and splits of it",
     "migrate": "bring the database to this version's schema",
     "people": "add a user who may sign in to the dashboard",
     "devices": "register a device and print its token once",
@@ -49,10 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] not in COMMANDS:
         return _overview(arguments)
     name = arguments[0]
-    command = cast(Command, importlib.import_module(f"deploy.commands.{name}"))
-    parser = argparse.ArgumentParser(prog=f"liteheart {name}", description=COMMANDS[name])
-    command.add_arguments(parser)
     try:
+        command = cast(Command, importlib.import_module(f"deploy.commands.{name}"))
+        parser = argparse.ArgumentParser(prog=f"liteheart {name}", description=COMMANDS[name])
+        command.add_arguments(parser)
         return command.run(parser.parse_args(arguments[1:]))
     except LiteHeartError as error:
         print(f"liteheart {name}: {error}", file=sys.stderr)

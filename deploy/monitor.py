@@ -8,11 +8,12 @@ which the signal was processed). So a worker may die anywhere: what was not comm
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from alerts.engine import AlarmEngine
 from alerts.settings import AlarmSettings
+from deploy.state import with_finding, with_frame, with_vitals
 from inference.rhythm import RhythmTracker
 from ingest.settings import IngestSettings
 from ingest.stream import PatientStream
@@ -21,12 +22,12 @@ from liteheart.alarm import AlarmEvent
 from liteheart.board import LiveMessage, PatientState, alarm_json
 from liteheart.clock import US_PER_S, Clock
 from liteheart.errors import Poison, Retryable
-from liteheart.finding import Finding, Vitals
+from liteheart.finding import Finding
 from liteheart.ids import PatientId
 from liteheart.metrics import Metrics
 from liteheart.signal import Frame, Window
 from liteheart.wire import decode_frame, encode_frame
-from storage.monitor_store import Batch, Restored
+from storage.monitor_store import Batch, Restored, Superseded
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +44,11 @@ class Store(Protocol):
     """Where a batch becomes durable, all or nothing, any number of times."""
 
     def commit(self, batch: Batch) -> object:
-        """Store it; raises Retryable when the database does not answer."""
+        """Store it. Raises Retryable when the database does not answer, Superseded when a patient was claimed since."""
         ...
 
-    def restore(self, patients: Sequence[PatientId]) -> Mapping[PatientId, Restored]:
-        """The last frames and the checkpoint of each."""
+    def restore(self, patients: Sequence[PatientId], *, claim: bool) -> Mapping[PatientId, Restored]:
+        """The last frames and the checkpoint of each; with `claim`, nobody else can commit for them from now on."""
         ...
 
 
@@ -75,6 +76,7 @@ class _Patient:
     stream: PatientStream
     tracker: RhythmTracker
     alarms: AlarmEngine
+    epoch: int  # of our claim; a later one is another worker's
     state: PatientState | None = None
 
 
@@ -108,58 +110,84 @@ class Monitor:
         self._scorer, self._store, self._feed = scorer, store, feed
         self._clock, self._metrics = clock, metrics
         self._patients: dict[PatientId, _Patient] = {}
-        self._pending: Batch | None = None
+        self._pending: Batch | None = None  # processed, not durable yet
+        self._postponed: dict[PatientId, list[Frame]] = {}  # not processed yet
         self._live: list[LiveMessage] = []
         self._first_arrival_us = 0
 
     def process(self, values: Iterable[bytes]) -> list[DeadLetter]:
         """Work through wire bytes in the order of the broker; returns what must be set aside. Then `commit`.
 
-        Raises Retryable, with nothing changed, when a patient's past could not be read.
+        While the database is away more may be processed: it joins what waits, and becomes durable with it. Frames of
+        patients whose past cannot be read are kept until it can.
         """
         now_us = self._clock.now_us()
         work = _Work()
         arrived = self._decode(values, work)
-        self._restore([p for p in arrived if p not in self._patients], now_us, work)
+        strangers = [p for p in arrived if p not in self._patients]
+        self._postponed = {}
+        try:
+            self._restore(strangers, now_us, work)
+        except Retryable as error:
+            log.warning("the past of %d patients cannot be read: %s", len(strangers), error)
+            self._postponed = {p: arrived.pop(p) for p in strangers}
         for patient, frames in arrived.items():
-            self._guard(patient, work, lambda m, fs=frames: self._take(m, fs, now_us, work))
+            if not self._guard(patient, work, lambda m, fs=frames: self._take(m, fs, now_us, work)):
+                known = {f.key for f in work.frames}  # accepted is accepted: stored, if nothing else
+                work.frames += [f for f in frames if f.key not in known]
         self._advance_waiting(arrived, now_us, work)
         self._score(now_us, work)
         self._finish(work)
         return work.dead
 
-    def commit(self) -> None:
-        """Make the last `process` durable; only then may its records be acknowledged. Idle when nothing is left.
+    def announce(self) -> None:
+        """Send out the live messages of what was processed: an alarm must not wait for a disk."""
+        live, self._live = self._live, []
+        if live:
+            self._feed.publish(live)
 
-        Raises Retryable when the database did not take it: call again. The live messages go out at the first call
-        either way, for an alarm must not wait for a disk.
+    def commit(self) -> None:
+        """Make all that was given to `process` durable; only then may its records be acknowledged. Announces it first.
+
+        Idle when nothing is left. Raises Retryable when the database is away: process and call again. Raises Superseded
+        when another worker has claimed one of the patients: nothing was stored and all are forgotten, as if this
+        worker had died; what is still its own is to be processed again.
         """
-        batch, live = self._pending, self._live
-        self._live = []
-        if batch is None:
-            return
+        self.announce()
+        if self._pending is not None:
+            self._store_batch(self._pending)
+        if self._postponed:
+            raise Retryable(f"{len(self._postponed)} patients wait for their past to be read")
+
+    def forget(self) -> None:
+        """Drop all patients and what is not durable: they may now be another worker's.
+
+        Whoever reads the records again restores the patients first.
+        """
+        self._patients.clear()
+        self._postponed.clear()
+        self._pending, self._first_arrival_us = None, 0
+
+    def _store_batch(self, batch: Batch) -> None:
         started_us = self._clock.now_us()
         try:
             self._store.commit(batch)
         except Retryable:
             self._metrics.count("batches_retried")
             raise
-        finally:
-            self._feed.publish(live)
+        except Superseded:
+            self.forget()
+            raise
         self._pending = None
         now_us = self._clock.now_us()
         self._metrics.count("frames_stored", len(batch.frames))
         self._metrics.observe("commit_s", (now_us - started_us) / US_PER_S)
         if self._first_arrival_us:
             self._metrics.observe("arrival_to_commit_s", max(0, now_us - self._first_arrival_us) / US_PER_S)
-
-    def forget(self) -> None:
-        """Drop all patients, whose partitions may now belong to another worker; they are restored when they return."""
-        self._patients.clear()
+        self._first_arrival_us = 0
 
     def _decode(self, values: Iterable[bytes], work: _Work) -> dict[PatientId, list[Frame]]:
-        arrived: dict[PatientId, list[Frame]] = {}
-        self._first_arrival_us = 0
+        arrived = self._postponed
         for value in values:
             try:
                 frame = decode_frame(value)
@@ -175,16 +203,13 @@ class Monitor:
     def _restore(self, patients: Sequence[PatientId], now_us: int, work: _Work) -> None:
         if not patients:
             return
-        known = self._store.restore(patients)
-        for patient in patients:
-            checkpoint = (known[patient].checkpoint if patient in known else None) or {}
-            self._patients[patient] = _Patient(
-                PatientStream(patient, self._ingest), RhythmTracker(patient), self._engine(patient, checkpoint)
-            )
-            frames = known[patient].frames if patient in known else []
+        for patient, past in self._store.restore(patients, claim=True).items():
+            checkpoint, stream = past.checkpoint or {}, PatientStream(patient, self._ingest)
+            alarms = self._engine(patient, checkpoint)
+            self._patients[patient] = _Patient(stream, RhythmTracker(patient), alarms, past.epoch)
             if until_us := checkpoint.get("processed_until_us"):
-                self._patients[patient].stream.mark_processed(until_us, checkpoint.get("shift_us", 0))
-            self._guard(patient, work, lambda m, fs=frames: self._replay(m, fs, now_us, work))
+                stream.mark_processed(until_us, checkpoint.get("shift_us", 0))
+            self._guard(patient, work, lambda m, fs=past.frames: self._replay(m, fs, now_us, work))
 
     def _engine(self, patient: PatientId, checkpoint: Mapping[str, Any]) -> AlarmEngine:
         try:
@@ -197,17 +222,19 @@ class Monitor:
         """Stored frames rebuild the state. What was acted upon before is known by its time."""
         for frame in frames:
             member.stream.push(frame)
-            member.state = _with_frame(member.state, frame)
+            member.state = with_frame(member.state, frame)
             self._advance(member, frame.arrival_us, now_us, work)
 
-    def _guard(self, patient: PatientId, work: _Work, step: Any) -> None:
-        """One patient's trouble is not the ward's: log it, forget the patient's state, go on."""
+    def _guard(self, patient: PatientId, work: _Work, step: Any) -> bool:
+        """One patient's trouble is not the ward's: log it, forget the patient's state, go on. Whether all went well."""
         work.touched[patient] = None
         try:
-            step(self._patients[patient])
+            if (member := self._patients.get(patient)) is not None:
+                step(member)
         except Exception:
             log.exception("analysis failed, state rebuilt at the next frame", extra={"patient": patient})
             self._patients.pop(patient, None)
+        return patient in self._patients
 
     def _take(self, member: _Patient, frames: Sequence[Frame], now_us: int, work: _Work) -> None:
         for frame in frames:
@@ -218,7 +245,7 @@ class Monitor:
             if verdict == "late":
                 self._metrics.count("frames_late")
             work.frames.append(frame)
-            member.state = _with_frame(member.state, frame)
+            member.state = with_frame(member.state, frame)
         self._advance(member, now_us, now_us, work)
 
     def _advance(self, member: _Patient, until_us: int, now_us: int, work: _Work) -> None:
@@ -226,7 +253,7 @@ class Monitor:
         for chunk in released.chunks:
             for vitals in member.tracker.push(chunk):
                 work.events += member.alarms.on_vitals(vitals, now_us)
-                member.state = _with_vitals(member.state, vitals)
+                member.state = with_vitals(member.state, vitals)
         work.windows += released.windows
 
     def _advance_waiting(self, arrived: Mapping[PatientId, object], now_us: int, work: _Work) -> None:
@@ -244,7 +271,7 @@ class Monitor:
             member = self._patients.get(finding.patient)
             if member is not None:
                 work.events += member.alarms.on_finding(finding, now_us)
-                member.state = _with_finding(member.state, finding)
+                member.state = with_finding(member.state, finding)
 
     def _finish(self, work: _Work) -> None:
         members = {p: self._patients[p] for p in work.touched if p in self._patients}
@@ -262,40 +289,12 @@ class Monitor:
                 }
                 for p, m in members.items()
             },
+            epochs={p: m.epoch for p, m in members.items()},
         )
         self._metrics.count("alarms_raised", sum(e.action == "raised" for e in work.events))
-        self._pending = batch if batch.frames or batch.findings or batch.alarms or batch.checkpoints else None
-        self._live = _live(work.frames, states, work.events)
-
-
-def _with_frame(state: PatientState | None, frame: Frame) -> PatientState:
-    base = state or PatientState(frame.patient, frame.device, frame.lead, frame.fs_hz, 0, 0)
-    return replace(
-        base,
-        device=frame.device,
-        lead=frame.lead,
-        fs_hz=frame.fs_hz,
-        last_arrival_us=max(base.last_arrival_us, frame.arrival_us),
-        last_sample_us=max(base.last_sample_us, frame.t1_us),
-        battery_pct=frame.battery_pct,
-        lead_off=frame.lead_off,
-    )
-
-
-def _with_vitals(state: PatientState | None, vitals: Vitals) -> PatientState | None:
-    if state is None:
-        return None
-    return replace(
-        state,
-        heart_rate_bpm=vitals.heart_rate_bpm,
-        sqi=vitals.quality.sqi,
-        usable=vitals.quality.usable,
-        lead_off=vitals.lead_off,
-    )
-
-
-def _with_finding(state: PatientState | None, finding: Finding) -> PatientState | None:
-    return state and replace(state, codes=finding.codes, model=finding.model)
+        if batch.frames or batch.findings or batch.alarms or batch.checkpoints:
+            self._pending = batch if self._pending is None else self._pending.then(batch)
+        self._live += _live(work.frames, states, work.events)
 
 
 def _live(frames: Sequence[Frame], states: Sequence[PatientState], events: Sequence[AlarmEvent]) -> list[LiveMessage]:

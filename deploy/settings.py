@@ -45,13 +45,14 @@ class WorkerSettings:
     batch_items: int = 512  # events in one transaction at most
     batch_delay_s: float = 0.2  # longest wait for a batch to fill; part of every alarm's latency
     queue_items: int = 4096  # events in front of the batcher; beyond it Kafka waits
+    unstored_items: int = 60_000  # events kept, and alarmed on, while the database is away: 2 min of 500 patients
     heartbeat_s: float = 2.0
     watch_s: float = 2.0  # how often silence is looked for
     relay_s: float = 0.5  # how often the outbox is emptied onto the bus
     retry_s: float = 1.0  # pause before a failed transaction is repeated
 
     def __post_init__(self) -> None:
-        for name in ("batch_items", "batch_delay_s", "queue_items", "heartbeat_s", "watch_s", "relay_s", "retry_s"):
+        for name in (f.name for f in dataclasses.fields(self)):
             if getattr(self, name) <= 0:
                 raise Misconfigured(f"worker.{name}", "must be positive")
 

@@ -13,6 +13,8 @@ import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +28,11 @@ from deploy.metrics import PrometheusMetrics
 from deploy.monitor import Monitor
 from deploy.settings import Settings
 from deploy.worker import Worker, every
+from inference.model.card import load_card
+from inference.ports import Network
+from inference.preprocess import Batch as Floats
+from inference.serve.engine import Engine, load_network
+from inference.settings import InferenceSettings
 from ingest.ports import FramePublisher
 from liteheart.alarm import AlarmEvent
 from liteheart.clock import US_PER_S, Clock, SystemClock
@@ -36,6 +43,7 @@ from storage.monitor_store import Batch, MonitorStore
 log = logging.getLogger(__name__)
 
 ROLES = ("gateway", "monitor", "dashboard")
+_LOADING_MAX_S = 120.0  # of the student; a window that has waited so long ends the process
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -48,6 +56,7 @@ class System:
     storage: wiring.Storage
     feed: LiveFeed
     port: int = 0
+    waiting_for: Callable[[], str | None] = lambda: None  # what is not ready yet
     failed: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -57,8 +66,17 @@ class System:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, roles: set[str], *, sign_in: bool = True) -> AsyncIterator[System]:
-    """Start the roles, give the system, stop it. Raises Misconfigured before anything is half started."""
+async def running(
+    settings: Settings,
+    roles: set[str],
+    *,
+    sign_in: bool = True,
+    guests: Callable[[System], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
+) -> AsyncIterator[System]:
+    """Start the roles, give the system, stop it. Raises Misconfigured, with what was started stopped again.
+
+    `guests` come in as soon as the doors are open, while the monitor still starts, and leave before they are closed.
+    """
     _refuse_unsafe(settings, sign_in)
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
@@ -67,36 +85,32 @@ async def running(settings: Settings, roles: set[str], *, sign_in: bool = True) 
         feed = await stack.enter_async_context(wiring.live_feed(settings))
         system = System(settings, PrometheusMetrics(), storage, feed)
         routers: list[APIRouter] = []
-        ready: Callable[[], str | None] = _always
         if roles & {"gateway", "monitor"}:
             broker = await stack.enter_async_context(wiring.broker(settings))
-            if "gateway" in roles:
-                devices = storage.devices if sign_in else None
-                routers.append(wiring.gateway(settings, broker.publisher, devices, clock, system.metrics))
-            if "monitor" in roles:
-                ready = await _start_monitor(stack, system, broker, clock)
+        if "gateway" in roles:
+            devices = storage.devices if sign_in else None
+            routers.append(wiring.gateway(settings, broker.publisher, devices, clock, system.metrics))
         if "dashboard" in roles:
             routers.append(wiring.dashboard(settings, storage, feed, clock, sign_in=sign_in))
-        web = create_web(routers, system.metrics, ready)
+        if "monitor" in roles:
+            system.waiting_for = lambda: "monitor"
+        web = create_web(routers, system.metrics, lambda: system.waiting_for())
         try:
             system.port = await stack.enter_async_context(serving(web, settings.http.host, settings.http.port))
         except OSError as error:
             raise Misconfigured("http.port", f"{settings.http.port} cannot be used ({error.strerror})") from error
+        await stack.enter_async_context(guests(system))
+        if "monitor" in roles:
+            await _start_monitor(stack, system, broker, clock)
         yield system
 
 
-def _always() -> str | None:
-    return None
-
-
-async def _start_monitor(
-    stack: contextlib.AsyncExitStack, system: System, broker: wiring.Broker, clock: Clock
-) -> Callable[[], str | None]:
-    from deploy.consumer import consuming  # dashboard and gateway need neither faust nor torch
-    from inference.serve.engine import load_engine
+async def _start_monitor(stack: contextlib.AsyncExitStack, system: System, broker: wiring.Broker, clock: Clock) -> None:
+    from deploy.consumer import consuming  # faust, which dashboard and gateway do not need
 
     settings = system.settings
-    engine = await asyncio.to_thread(load_engine, settings.inference)
+    network = _LateNetwork()
+    engine = Engine(network, load_card(settings.inference.model_dir), settings.inference)
     monitor = Monitor(
         ingest=settings.ingest,
         alarms=wiring.alarm_settings(settings, engine.thresholds),
@@ -109,10 +123,46 @@ async def _start_monitor(
     worker = Worker(monitor, broker.publisher, settings.worker, clock, system.metrics)
     _background(stack, system, worker.run(), "worker")
     running_app = await stack.enter_async_context(consuming(settings, broker, worker))
+    stack.callback(network.give_up)
     _background(stack, system, running_app.wait(), "consumer")
     for step, seconds, what in _chores(system, broker.publisher, clock):
         _background(stack, system, every(seconds, step, what), what)
-    return lambda: None if running_app.ready else "partitions"
+    if settings.embedded:  # here devices are waiting already, and importing torch would hold up their first strips
+        await _until_strips(system.feed, at_most_s=1.5)
+    await asyncio.to_thread(network.load, settings.inference)
+    system.waiting_for = lambda: None if running_app.ready else "partitions"
+
+
+async def _until_strips(feed: LiveFeed, at_most_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(at_most_s), feed.subscribe() as messages:
+            async for message in messages:
+                if message.kind == "frame":
+                    return
+
+
+class _LateNetwork:
+    """A network that is loaded last: the windows that ask it wait, while strips, vitals and their alarms have begun."""
+
+    def __init__(self) -> None:
+        self._network: Future[Network] = Future()
+
+    def load(self, settings: InferenceSettings) -> None:
+        """Load it. Raises Misconfigured, as does every call then."""
+        self._network.set_running_or_notify_cancel()
+        try:
+            self._network.set_result(load_network(settings))
+        except BaseException as error:
+            self._network.set_exception(error)
+            raise
+
+    def give_up(self) -> None:
+        """Nobody is to wait any longer."""
+        self._network.cancel()
+
+    def __call__(self, x: Floats) -> Floats:
+        """float32 [b, classes] logits of `x` float32 [b, 1000]."""
+        return self._network.result(_LOADING_MAX_S)(x)
 
 
 def _refuse_unsafe(settings: Settings, sign_in: bool) -> None:
@@ -146,7 +196,12 @@ def _chores(
     async def heartbeat() -> None:
         await asyncio.to_thread(storage.monitor.heartbeat, "monitor", instance, clock.now_us())
 
+    listening_us = clock.now_us()
+    grace_us = round(settings.alarms.rules["NO_DATA"].persistence_s * US_PER_S)
+
     async def watch_silence() -> None:
+        if clock.now_us() < listening_us + grace_us:  # nobody was listening before: that is no patient's silence
+            return
         events = await asyncio.to_thread(_silences, storage.monitor, settings, system.metrics, clock.now_us())
         system.feed.publish(wiring.alarm_messages(events))
 

@@ -17,7 +17,6 @@ from deploy.settings import Settings
 from deploy.transport.publisher import EmbeddedPublisher
 from ingest.gateway import gateway_router
 from ingest.ports import FramePublisher, Record
-from ingest.publish import KafkaFramePublisher
 from liteheart.alarm import AlarmEvent
 from liteheart.board import LiveMessage, alarm_json
 from liteheart.clock import Clock
@@ -27,7 +26,6 @@ from liteheart.topics import ALL
 from storage.board import Board
 from storage.devices import Devices
 from storage.engine import open_engine
-from storage.live import RedisLiveFeed
 from storage.log import DiskLog
 from storage.migrations import upgrade
 from storage.monitor_store import MonitorStore
@@ -79,6 +77,8 @@ async def live_feed(settings: Settings) -> AsyncIterator[LiveFeed]:
     if settings.storage.redis_url is None:
         yield InProcessFeed()
         return
+    from storage.live import RedisLiveFeed  # the client is slow to import, and `liteheart up` needs none
+
     feed = RedisLiveFeed(settings.storage)
     try:
         yield feed
@@ -106,6 +106,8 @@ async def broker(settings: Settings) -> AsyncIterator[Broker]:
             await local.close()
             log.close()
         return
+    from ingest.publish import KafkaFramePublisher  # likewise
+
     publisher = KafkaFramePublisher(settings.kafka_client)
     try:
         yield Broker(publisher, None)

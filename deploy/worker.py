@@ -14,6 +14,7 @@ from liteheart.clock import Clock
 from liteheart.errors import Retryable
 from liteheart.metrics import Metrics
 from liteheart.topics import DEAD_LETTERS
+from storage.monitor_store import Superseded
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,10 @@ class Worker:
             max_items=settings.batch_items, max_delay_s=settings.batch_delay_s, capacity=settings.queue_items
         )
         self._busy = asyncio.Lock()
+        self._unstored: list[Event] = []  # analysed, not acknowledged yet
+        self._dead: list[DeadLetter] = []  # of these
+        self._retry_at = 0.0  # on the loop's clock
+        self._leaving = False
         self.owns: Callable[[Any], bool] = lambda _message: True  # whether a record is still ours to work on
 
     async def put(self, event: Event) -> None:
@@ -48,8 +53,11 @@ class Worker:
         await self._batcher.put(event)
 
     async def forget(self) -> None:
-        """Partitions change hands: finish the batch at work, forget the patients. What waits is no longer owned."""
+        """Partitions change hands: finish the step at work, then drop what is not stored. Its records come again."""
+        self._leaving = True
         async with self._busy:
+            self._leaving = False
+            self._unstored, self._dead = [], []
             self._monitor.forget()
 
     async def run(self) -> None:
@@ -70,21 +78,44 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await waiting
 
-    async def _work(self, events: list[Event]) -> None:
-        mine = [e for e in events if self.owns(e.message)]
-        dead = await self._insist(lambda: self._monitor.process([e.value for e in mine]))
-        await self._insist(self._monitor.commit)
-        await self._set_aside(dead)
-        for event in mine:
+    async def _work(self, events: Sequence[Event]) -> None:
+        """Analyse, announce, store, acknowledge. While the database is away, go on analysing: alarms cannot wait."""
+        await self._analyse(events)
+        while not await self._store():
+            if self._leaving or len(self._unstored) < self._settings.unstored_items:
+                return
+            await asyncio.sleep(self._settings.retry_s)  # no room for more; Kafka keeps what comes
+            await self._analyse([])
+        await self._set_aside(self._dead)
+        for event in self._unstored:
             event.ack()
+        self._unstored, self._dead = [], []
 
-    async def _insist(self, step: Callable[[], Any]) -> Any:
-        while True:
-            try:
-                return await asyncio.to_thread(step)
-            except Retryable as error:
-                log.warning("waiting for storage: %s", error)
-                await asyncio.sleep(self._settings.retry_s)
+    async def _analyse(self, events: Sequence[Event]) -> None:
+        mine = [e for e in events if self.owns(e.message)]
+        self._unstored += mine
+        self._dead += await asyncio.to_thread(self._monitor.process, [e.value for e in mine])
+
+    async def _store(self) -> bool:
+        """Whether everything is stored."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if began < self._retry_at:
+            self._monitor.announce()
+            return False
+        try:
+            await asyncio.to_thread(self._monitor.commit)
+        except Retryable as error:
+            log.warning("waiting for storage with %d records: %s", len(self._unstored), error)
+            now = loop.time()
+            self._retry_at = now + max(self._settings.retry_s, 3 * (now - began))  # a large batch is dear to offer
+            return False
+        except Superseded as error:
+            log.warning("%d records are worked on again: %s", len(self._unstored), error)
+            again, self._unstored, self._dead = self._unstored, [], []
+            await self._analyse(again)
+            return await self._store()
+        return True
 
     async def _set_aside(self, dead: Sequence[DeadLetter]) -> None:
         if not dead:

@@ -30,16 +30,20 @@ def insert_returning(
     return {tuple(row) for row in _run(connection, statement, rows)}
 
 
-def replace(connection: Connection, table: Table, rows: Sequence[Row], newer: str | None = None) -> None:
-    """Insert, or replace what is there unless its `newer` column is greater. A key may stand in `rows` once."""
+def replace(connection: Connection, table: Table, rows: Sequence[Row], newer: str | None = None) -> int:
+    """Insert, or replace what is there unless its `newer` column is greater; how many were written.
+
+    A key may stand in `rows` once.
+    """
     if not rows:
-        return
+        return 0
     statement = _insert(connection, table)
     new = statement.excluded
     columns = {c.name: new[c.name] for c in table.columns if not c.primary_key}
     where = None if newer is None else new[newer] >= table.c[newer]
     keys = list(table.primary_key.columns)
-    _run(connection, statement.on_conflict_do_update(index_elements=keys, set_=columns, where=where), rows)
+    written = _run(connection, statement.on_conflict_do_update(index_elements=keys, set_=columns, where=where), rows)
+    return int(written.rowcount)
 
 
 def _insert(connection: Connection, table: Table) -> Any:

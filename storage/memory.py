@@ -14,7 +14,7 @@ from liteheart.ids import AlarmId, ModelVersion, PatientId
 from liteheart.signal import Frame
 from storage.alarm_facts import first_of_each, identity
 from storage.board import check_reason
-from storage.monitor_store import Batch, Committed, Restored, ring_of
+from storage.monitor_store import Batch, Committed, Restored, Superseded, ring_of
 from storage.outbox import Letter, alarm_letters, finding_letters
 from storage.rows import Row
 
@@ -39,6 +39,7 @@ class Tables:
     alarms: dict[AlarmId, Alarm] = field(default_factory=dict)
     events: set[tuple[str, str, int]] = field(default_factory=set)
     checkpoints: dict[PatientId, dict[str, Any]] = field(default_factory=dict)
+    epochs: dict[PatientId, int] = field(default_factory=dict)
     heartbeats: dict[tuple[str, str], int] = field(default_factory=dict)
     slips: dict[int, _Slip] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -61,6 +62,8 @@ class MemoryStore:
     def commit(self, batch: Batch) -> Committed:
         """Store the batch; the same batch a second time changes nothing."""
         with self._t.lock:
+            if any(batch.epochs.get(p, 0) < self._t.epochs.get(p, 0) for p in batch.checkpoints):
+                raise Superseded("another monitor has taken over")
             new_frames = {f.key: f for f in reversed(batch.frames) if f.key not in self._t.frames}
             new_findings = {
                 key: f
@@ -77,15 +80,20 @@ class MemoryStore:
             for state in batch.states:
                 self._see(state)
             self._t.checkpoints |= copy.deepcopy(batch.checkpoints)
+            self._t.epochs |= {p: batch.epochs.get(p, 0) for p in batch.checkpoints}
             if self._outbox:
                 self._t.post(finding_letters(batch.findings, new_findings.keys()))
                 self._t.post(alarm_letters(new_alarms))
         return Committed(len(new_frames), len(new_findings), new_alarms)
 
-    def restore(self, wanted: Iterable[PatientId]) -> dict[PatientId, Restored]:
-        """The last `ring_s` of signal of each patient, oldest first, and the checkpoint stored with it."""
+    def restore(self, wanted: Iterable[PatientId], *, claim: bool = False) -> dict[PatientId, Restored]:
+        """The ring and the checkpoint of each patient; as `MonitorStore.restore`."""
+        names, epochs = sorted(set(wanted)), self._t.epochs
         with self._t.lock:
-            return {p: Restored(self._ring(p), copy.deepcopy(self._t.checkpoints.get(p))) for p in set(wanted)}
+            if claim:
+                epochs |= {p: epochs.get(p, 0) + 1 for p in names}
+            saved = {p: copy.deepcopy(self._t.checkpoints.get(p)) for p in names}
+            return {p: Restored(self._ring(p), saved[p], epochs.get(p, 0)) for p in names}
 
     def heartbeat(self, role: str, instance: str, now_us: int) -> None:
         """Say that this process is alive."""

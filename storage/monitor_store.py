@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, bindparam, select
 from liteheart.alarm import Alarm, AlarmEvent
 from liteheart.board import PatientState
 from liteheart.clock import US_PER_S
+from liteheart.errors import LiteHeartError
 from liteheart.finding import Finding
 from liteheart.ids import PatientId
 from liteheart.signal import Frame
@@ -26,6 +27,10 @@ _IN = 500  # patients to an IN list
 _RING_FRAMES = 256  # read for a ring: 30 s of frames of an eighth of a second
 
 
+class Superseded(LiteHeartError):
+    """Another monitor has taken over a patient of this batch; nothing of it was stored. Forget the patients."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Everything that one micro-batch comes to; it is stored whole or not at all."""
@@ -35,6 +40,18 @@ class Batch:
     states: Sequence[PatientState] = ()
     alarms: Sequence[AlarmEvent] = ()
     checkpoints: dict[PatientId, dict[str, Any]] = field(default_factory=dict)
+    epochs: dict[PatientId, int] = field(default_factory=dict)  # of the checkpoints, as `restore` gave them; else 0
+
+    def then(self, later: "Batch") -> "Batch":
+        """Both in one; of a patient the later state and checkpoint count."""
+        return Batch(
+            frames=[*self.frames, *later.frames],
+            findings=[*self.findings, *later.findings],
+            states=[*self.states, *later.states],
+            alarms=[*self.alarms, *later.alarms],
+            checkpoints=self.checkpoints | later.checkpoints,
+            epochs=self.epochs | later.epochs,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +69,7 @@ class Restored:
 
     frames: list[Frame]
     checkpoint: dict[str, Any] | None
+    epoch: int = 0  # who holds the patient: batches with an older one are refused
 
 
 class MonitorStore:
@@ -66,16 +84,22 @@ class MonitorStore:
     def commit(self, batch: Batch) -> Committed:
         """Store the batch in one transaction. The same batch a second time changes nothing.
 
-        Raises Poison for a finding that cannot be stored.
+        Raises Poison for a finding that cannot be stored, Superseded when a patient was claimed by another since.
         """
         packer = Packer()
         frame_rows = sorted((frame_row(f, packer) for f in batch.frames), key=_frame_key)
         finding_rows = sorted(map(finding_row, batch.findings), key=_finding_key)
         states = {s.patient: state_row(s) for s in batch.states}
-        saved = [{"patient": p, "state": json.dumps(c)} for p, c in sorted(batch.checkpoints.items())]
+        saved = [
+            {"patient": p, "state": json.dumps(c), "epoch": batch.epochs.get(p, 0)}
+            for p, c in sorted(batch.checkpoints.items())
+        ]
         layouts = {layout_of(codes): ",".join(codes) for codes in {tuple(f.scores) for f in batch.findings}}
         admitted = self._admissions(batch)
         with writing(self._engine) as connection:
+            # first, for its row is the lock: whoever claims the patient now waits for this transaction, or ends it
+            if bulk.replace(connection, checkpoints, saved, newer="epoch") < len(saved):
+                raise Superseded("another monitor has taken over")
             _admit(connection, admitted)
             unknown = [{"layout": k, "codes": layouts[k]} for k in sorted(layouts.keys() - self._layouts)]
             bulk.insert_new(connection, score_layouts, unknown)
@@ -83,7 +107,6 @@ class MonitorStore:
             columns = (findings.c.patient, findings.c.t0_us, findings.c.model)
             new_findings = bulk.insert_returning(connection, findings, finding_rows, columns)
             bulk.replace(connection, patient_state, [states[p] for p in sorted(states)], newer="last_arrival_us")
-            bulk.replace(connection, checkpoints, saved)
             new_alarms = store_events(connection, batch.alarms)
             if self._settings.outbox:
                 post(connection, [*finding_letters(batch.findings, new_findings), *alarm_letters(new_alarms)])
@@ -91,22 +114,24 @@ class MonitorStore:
         self._admitted |= admitted.keys()
         return Committed(new_frames, len(new_findings), new_alarms)
 
-    def restore(self, wanted: Iterable[PatientId]) -> dict[PatientId, Restored]:
-        """The last `ring_s` of signal of each patient, oldest first, and the checkpoint stored with it."""
+    def restore(self, wanted: Iterable[PatientId], *, claim: bool = False) -> dict[PatientId, Restored]:
+        """The last `ring_s` of signal of each patient, oldest first, and the checkpoint stored with it.
+
+        With `claim` the caller holds the patients from now on: whoever held them before can no longer commit, and
+        what is given back is all that was committed. Its own batches must carry the epochs that it gets.
+        """
         names = sorted(set(wanted))
         unpacker = Unpacker()
         out: dict[PatientId, Restored] = {}
-        with reading(self._engine) as connection:
-            saved: dict[str, str] = {}
-            for start in range(0, len(names), _IN):
-                some = checkpoints.c.patient.in_(names[start : start + _IN])
-                rows = connection.execute(select(checkpoints.c.patient, checkpoints.c.state).where(some))
-                saved |= {row.patient: row.state for row in rows}
+        with writing(self._engine) if claim else reading(self._engine) as connection:
+            if claim and names:
+                _claim(connection, names)
+            saved = _checkpoints(connection, names)
             ring_us = round(self._settings.ring_s * US_PER_S)
             for name in names:
                 latest = [row_frame(row, unpacker) for row in connection.execute(_LATEST, {"patient": name})]
-                state = saved.get(name)
-                out[name] = Restored(ring_of(latest, ring_us), None if state is None else json.loads(state))
+                state, epoch = saved.get(name, ("null", 0))
+                out[name] = Restored(ring_of(latest, ring_us), json.loads(state), epoch)
         return out
 
     def heartbeat(self, role: str, instance: str, now_us: int) -> None:
@@ -154,6 +179,25 @@ def ring_of(latest: Sequence[Frame], ring_us: int) -> list[Frame]:
     newest_us = max(f.t0_us for f in latest if (f.device, f.boot) == (last.device, last.boot))
     ring = [f for f in latest if newest_us - ring_us < f.t0_us <= newest_us]
     return sorted(ring, key=lambda f: (f.arrival_us, f.t0_us, f.sequence))
+
+
+def _claim(connection: Connection, names: Sequence[PatientId]) -> None:
+    """A new epoch for each. Waits for a commit that is under way; its rows stay locked until we have read."""
+    statement = queries.insert_for(connection, checkpoints)
+    again = statement.on_conflict_do_update(
+        index_elements=[checkpoints.c.patient], set_={"epoch": checkpoints.c.epoch + 1}
+    )
+    connection.execute(again, [{"patient": name, "state": "null", "epoch": 1} for name in names])
+
+
+def _checkpoints(connection: Connection, names: Sequence[PatientId]) -> dict[str, tuple[str, int]]:
+    """State and epoch of those who have any."""
+    saved: dict[str, tuple[str, int]] = {}
+    for start in range(0, len(names), _IN):
+        some = checkpoints.c.patient.in_(names[start : start + _IN])
+        rows = connection.execute(select(checkpoints).where(some))
+        saved |= {row.patient: (row.state, row.epoch) for row in rows}
+    return saved
 
 
 def _admit(connection: Connection, rows: dict[tuple[PatientId, str], Row]) -> None:

@@ -158,7 +158,13 @@ alarm_events = Table(
     _text("reason", null=True),
 )
 
-checkpoints = Table("checkpoints", metadata, _text("patient", key=True), _text("state"))  # JSON
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    _text("patient", key=True),
+    _text("state"),  # JSON
+    Column("epoch", BigInteger, nullable=False, server_default="0"),  # counts its owners; an older one may not write
+)
 
 outbox = Table(
     "outbox",

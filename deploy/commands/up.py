@@ -4,14 +4,17 @@ import argparse
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 import math
 import secrets
+import signal
 import sys
 import time
 import webbrowser
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from deploy.commands.replay import pseudonym
@@ -19,10 +22,10 @@ from deploy.environment import environment
 from deploy.role import add_config_argument, configure_logging, stopped
 from deploy.settings import Settings, load
 from deploy.system import ROLES, System, running
-from ingest.sources.device import FrameSink, HttpSink, play
+from ingest.sources.device import HttpSink, play
 from ingest.sources.recording import Recording, find_recordings, read_recording
 from ingest.sources.replay import frames_of
-from ingest.sources.scripts import ward
+from ingest.sources.scripts import PatientScript, ward
 from ingest.sources.simulate import SimulatedPatient
 from liteheart.clock import US_PER_S, SystemClock
 from liteheart.errors import Misconfigured, Unreadable
@@ -55,32 +58,60 @@ def run(args: argparse.Namespace) -> int:
         raise Misconfigured("broker", "`liteheart up` brings its own; unset LITEHEART_BROKER or start the roles")
     if args.patients < 0:
         raise Misconfigured("--patients", f"{args.patients} is negative")
+    paths = _recordings(args.records)
     configure_logging(settings, "WARNING" if sys.stderr.isatty() else None)
-    return asyncio.run(_up(settings, args))
+    return asyncio.run(_up(settings, args, paths))
 
 
-async def _up(settings: Settings, args: argparse.Namespace) -> int:
-    began = args.since or time.time()
+async def _up(settings: Settings, args: argparse.Namespace, paths: Sequence[Path]) -> int:
+    if starting := asyncio.current_task():
+        for number in (signal.SIGINT, signal.SIGTERM):  # until `stopped` takes over
+            asyncio.get_running_loop().add_signal_handler(number, starting.cancel)
     _say(f"starting, data in {settings.data_dir}")
-    async with running(settings, set(ROLES), sign_in=args.sign_in) as system:
-        _say(f"dashboard on {system.url} after {time.time() - began:.1f} s")
-        if args.sign_in:
-            await asyncio.to_thread(_first_account, system)
-        if not args.no_browser and sys.stdout.isatty():
-            await asyncio.to_thread(webbrowser.open, system.url)
-        tasks = [asyncio.create_task(_milestones(system, began))]
-        tasks += await _admit_all(system, args)
-        try:
+    try:
+        guests = partial(_guests, args=args, paths=paths)
+        async with running(settings, set(ROLES), sign_in=args.sign_in, guests=guests) as system:
             return await stopped(system)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            _say("stopped")
+    except asyncio.CancelledError:  # a signal before everything ran
+        return 0
+    finally:
+        _say("stopped")
+
+
+@contextlib.asynccontextmanager
+async def _guests(system: System, args: argparse.Namespace, paths: Sequence[Path]) -> AsyncIterator[None]:
+    """Our devices, the browser, and who looks at the clock meanwhile."""
+    began = args.since or time.time() - time.process_time()  # what came before was imports, which are all computing
+    _say(f"dashboard on {system.url} after {time.time() - began:.1f} s")
+    guests = (_milestones(system, began), _welcome(system, args), _admit_all(system, args, paths))
+    tasks = [asyncio.create_task(_loudly(guest, system)) for guest in guests]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _loudly(guest: Awaitable[None], system: System) -> None:
+    """What goes wrong with a guest ends the whole."""
+    try:
+        await guest
+    except Exception as error:
+        if not system.failed.done():
+            system.failed.set_exception(error)
 
 
 def _say(text: str) -> None:
     print(f"liteheart: {text}", flush=True)
+
+
+async def _welcome(system: System, args: argparse.Namespace) -> None:
+    """The first account, and the page in the browser of whoever sits at a terminal."""
+    if args.sign_in:
+        await asyncio.to_thread(_first_account, system)
+    if not args.no_browser and sys.stdout.isatty():
+        await asyncio.to_thread(webbrowser.open, system.url)
 
 
 def _first_account(system: System) -> None:
@@ -93,86 +124,112 @@ def _first_account(system: System) -> None:
 
 async def _milestones(system: System, began: float) -> None:
     """Say when the first strip and the first alarm went out to the screens."""
-    waited = {"frame": "first strips", "alarm": "first alarm"}
+    waited = {"frame", "alarm"}
     async with system.feed.subscribe() as messages:
         async for message in messages:
-            if (what := waited.pop(message.kind, None)) is not None:
-                _say(f"{what} after {time.time() - began:.1f} s")
+            if message.kind not in waited:
+                continue
+            after = f"after {time.time() - began:.1f} s"
+            if message.kind == "frame":
+                _say(f"first strips {after}")
+            elif (alarm := json.loads(message.payload))["active"]:
+                beds = {s.patient: s.bed for s in await asyncio.to_thread(system.storage.board.patients)}
+                _say(f"first alarm {after}: {alarm['label']} {beds.get(message.patient) or message.patient}")
+            else:
+                continue
+            waited.discard(message.kind)
             if not waited:
                 return
 
 
 @dataclass(frozen=True, slots=True)
 class _Bed:
-    """A patient of ours: where, with which device, and what it sends."""
+    """A patient of ours: where, with which device, and what it sends from a given time on."""
 
     patient: PatientId
     device: DeviceId
     bed: str
-    frames: Iterable[Frame]
+    frames: Callable[[int], Iterable[Frame]]  # of the time at which the device is started, microseconds
 
 
-async def _admit_all(system: System, args: argparse.Namespace) -> list[asyncio.Task[None]]:
-    beds = await asyncio.to_thread(lambda: list(_beds(args.patients, args.records)))
-    return [asyncio.create_task(_wear(system, bed, args.sign_in)) for bed in beds]
+async def _admit_all(system: System, args: argparse.Namespace, paths: Sequence[Path]) -> None:
+    """Simulated patients at once, replayed ones when the monitor runs: reading recordings takes its time."""
+    most = math.floor(args.patients * _MOST_REPLAYED) if paths else 0
+    async with asyncio.TaskGroup() as group:
+        await _admit(group, system, args, [_simulated(script) for script in _ward(args.patients - most)])
+        if most:
+            while system.waiting_for():  # noqa: ASYNC110 - nothing to wait on: consumers come and go
+                await asyncio.sleep(0.2)
+            recordings = await asyncio.to_thread(_read, paths, most)
+            places = _ward(args.patients)[args.patients - most :]
+            beds = [_replayed(recording, place.bed) for recording, place in zip(recordings, places, strict=False)]
+            beds += [_simulated(script) for script in places[len(recordings) :]]
+            await _admit(group, system, args, beds)
 
 
-async def _wear(system: System, bed: _Bed, sign_in: bool) -> None:
-    """One device, from its registration on."""
+async def _admit(group: asyncio.TaskGroup, system: System, args: argparse.Namespace, beds: Sequence[_Bed]) -> None:
+    """Register the devices and start them, spread over a second as real ones are."""
     now_us = SystemClock().now_us()
     register = system.storage.devices.register
-    token = await asyncio.to_thread(register, bed.device, bed.patient, now_us=now_us, bed=bed.bed)
-    async with HttpSink(system.url, token if sign_in else None) as sink:
-        await _play_for_ever(bed, sink)
+    tokens = await asyncio.to_thread(
+        lambda: [register(bed.device, bed.patient, now_us=now_us, bed=bed.bed) for bed in beds]
+    )
+    for i, (bed, token) in enumerate(zip(beds, tokens, strict=True)):
+        group.create_task(_wear(system, bed, token if args.sign_in else None, delay_s=i / len(beds)))
 
 
-async def _play_for_ever(bed: _Bed, sink: FrameSink) -> None:
-    with contextlib.suppress(asyncio.CancelledError):
-        played = await play(bed.frames, sink)
-        log.warning("device stopped: %s", played.reason, extra={"device": bed.device})
+async def _wear(system: System, bed: _Bed, token: str | None, *, delay_s: float) -> None:
+    """One device, for ever."""
+    await asyncio.sleep(delay_s)
+    async with HttpSink(system.url, token) as sink:
+        played = await play(bed.frames(SystemClock().now_us()), sink)
+    log.warning("device stopped: %s", played.reason, extra={"device": bed.device})
 
 
-def _beds(patients: int, records: Path | None) -> Iterator[_Bed]:
-    recordings = _recordings(records, math.floor(patients * _MOST_REPLAYED))
-    now_us = SystemClock().now_us()
-    scripts = ward(patients)
-    for i, script in enumerate(scripts[: patients - len(recordings)]):
-        start_us = now_us - (i * US_PER_S) // max(1, patients)  # spread over the second, as real devices are
-        simulated = SimulatedPatient(
-            script.patient, script.script, seed=script.seed, device=script.device, boot=now_us, t0_us=start_us
-        )
-        yield _Bed(script.patient, script.device, script.bed, simulated.frames())
-    for script, recording in zip(scripts[patients - len(recordings) :], recordings, strict=True):
-        name = pseudonym(recording.name)
-        yield _Bed(PatientId(f"rec-{name}"), DeviceId(f"replay-{name}"), script.bed, _looped(recording, name, now_us))
+def _ward(patients: int) -> list[PatientScript]:
+    return ward(patients) if patients else []
 
 
-def _recordings(folder: Path | None, most: int) -> list[Recording]:
-    """The longest recordings there are; a folder that was asked for must be readable."""
-    wanted = folder or Path(environment().get("LITEHEART_ECG", RECORDINGS))
-    if folder is None and not wanted.is_dir():
-        return []
-    found = []
-    for path in find_recordings(wanted) if folder else _or_none(wanted):
+def _simulated(script: PatientScript) -> _Bed:
+    def frames(start_us: int) -> Iterator[Frame]:
+        who, seed, device = script.patient, script.seed, script.device
+        return SimulatedPatient(who, script.script, seed=seed, device=device, boot=start_us, t0_us=start_us).frames()
+
+    return _Bed(script.patient, script.device, script.bed, frames)
+
+
+def _replayed(recording: Recording, bed: str) -> _Bed:
+    """The recording again and again, each time as a device that was started anew."""
+    name = pseudonym(recording.name)
+    patient, device = PatientId(f"rec-{name}"), DeviceId(f"replay-{name}")
+    lead = recording.lead_index()
+    length_us = round(recording.duration_s * US_PER_S)
+
+    def frames(start_us: int) -> Iterator[Frame]:
+        for t0_us in itertools.count(start_us, length_us):
+            yield from frames_of(recording, lead, patient=patient, device=device, boot=t0_us, t0_us=t0_us)
+
+    return _Bed(patient, device, bed, frames)
+
+
+def _recordings(folder: Path | None) -> list[Path]:
+    """Where they are; a folder that was asked for must hold some, the usual one need not be there."""
+    if folder is not None:
+        return find_recordings(folder)
+    with contextlib.suppress(Unreadable):
+        usual = Path(environment().get("LITEHEART_ECG", RECORDINGS))
+        return find_recordings(usual) if usual.is_dir() else []
+    return []
+
+
+def _read(paths: Iterable[Path], most: int) -> list[Recording]:
+    """The first of those that are long enough."""
+    found: list[Recording] = []
+    for path in paths:
+        if len(found) == most:
+            break
         with contextlib.suppress(Unreadable):
             recording = read_recording(path)
             if recording.duration_s >= _SHORTEST_S:
                 found.append(recording)
-    return sorted(found, key=lambda r: -r.duration_s)[:most]
-
-
-def _or_none(folder: Path) -> list[Path]:
-    try:
-        return find_recordings(folder)
-    except Unreadable:
-        return []
-
-
-def _looped(recording: Recording, name: str, start_us: int) -> Iterator[Frame]:
-    """The recording again and again, each time as a device that was started anew."""
-    lead = recording.lead_index()
-    length_us = round(recording.duration_s * US_PER_S)
-    patient, device = PatientId(f"rec-{name}"), DeviceId(f"replay-{name}")
-    for again in itertools.count():
-        t0_us = start_us + again * length_us
-        yield from frames_of(recording, lead, patient=patient, device=device, boot=t0_us, t0_us=t0_us)
+    return found

@@ -21,8 +21,8 @@ from liteheart.errors import Misconfigured, Retryable
 class StreamSettings:
     """How the group behaves. The session must outlast a pause of the interpreter, not a crash."""
 
-    session_timeout_s: float = 10.0  # a worker that is silent this long has lost its partitions
-    heartbeat_s: float = 2.0
+    session_timeout_s: float = 6.0  # a worker that is silent this long has lost its partitions; brokers allow no less
+    heartbeat_s: float = 1.5
     rebalance_timeout_s: float = 10.0
     commit_interval_s: float = 1.0  # work that is done twice after a crash, at most
     fetch_max_wait_s: float = kafka.FETCH_MAX_WAIT_S  # part of every alarm's latency on Kafka

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from liteheart.signal import Frame
-from storage.monitor_store import Batch, Committed
+from storage.monitor_store import Batch, Committed, Superseded
 
 S = 1_000_000
 
@@ -122,6 +122,49 @@ def test_a_batch_that_cannot_be_stored_leaves_nothing_behind(stores, make):
 
 def test_an_empty_batch_is_nothing(stores):
     assert stores.monitor.commit(Batch()) == Committed(0, 0, ())
+
+
+def test_whoever_claims_a_patient_keeps_others_from_writing(stores, make):
+    first = stores.monitor.restore(["p1", "p2"], claim=True)
+    assert (first["p1"].frames, first["p1"].checkpoint) == ([], None)
+    mine = Batch(frames=[make.frame(1)], checkpoints={"p1": {"n": 1}}, epochs={"p1": first["p1"].epoch})
+    stores.monitor.commit(mine)
+    second = stores.monitor.restore(["p1"], claim=True)["p1"]
+    assert (second.frames, second.checkpoint) == ([make.frame(1)], {"n": 1})
+    assert second.epoch > first["p1"].epoch
+    stale = Batch(
+        frames=[make.frame(2), make.frame(2, "p2")],
+        findings=[make.finding(0)],
+        alarms=[make.event(make.alarm(), "raised", 4)],
+        checkpoints={"p1": {"n": 2}, "p2": {"n": 2}},
+        epochs={name: past.epoch for name, past in first.items()},
+    )
+    for batch in (stale, mine):
+        with pytest.raises(Superseded):
+            stores.monitor.commit(batch)
+    assert stores.board.strip("p2", 0, make.t0_us * 2) == []
+    assert stores.board.findings("p1") == stores.board.alarms(open_only=False) == []
+    stores.monitor.commit(replace(mine, checkpoints={"p1": {"n": 3}}, epochs={"p1": second.epoch}))
+    assert stores.monitor.restore(["p1"])["p1"].checkpoint == {"n": 3}
+    assert stores.monitor.restore(["p1"])["p1"].epoch == second.epoch  # reading claims nothing
+
+
+def test_a_batch_and_the_next_in_one_are_what_both_would_be_one_by_one(stores, make):
+    alarm = make.alarm()
+    first = Batch(
+        [make.frame(1)], [make.finding(0)], [make.state(1)], [make.event(alarm, "raised", 4)], {"p1": {"n": 1}}
+    )
+    ended = replace(alarm, active=False, ended_us=make.t0_us)
+    second = Batch(
+        [make.frame(2)], [make.finding(5)], [make.state(2)], [make.event(ended, "ended", 9)], {"p1": {"n": 2}}
+    )
+    stores.monitor.commit(first.then(second))
+    both = _everything(stores, make)
+    stores.monitor.commit(first)
+    stores.monitor.commit(second)
+    assert stores.monitor.restore(["p1"])["p1"].checkpoint == {"n": 2}
+    assert _everything(stores, make) == both
+    assert (len(both[0]), len(both[1]), both[2], both[3][0].active) == (2, 2, [make.state(2)], False)
 
 
 def test_heartbeats_are_as_old_as_the_newest_of_their_role(stores, make):

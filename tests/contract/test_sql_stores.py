@@ -14,7 +14,7 @@ from storage import migrations
 from storage.board import Board
 from storage.devices import Devices
 from storage.engine import open_engine, reading, writing
-from storage.monitor_store import Batch, MonitorStore
+from storage.monitor_store import Batch, MonitorStore, Superseded
 from storage.outbox import Outbox
 from storage.people import People, Person, Role
 from storage.schema import devices, metadata, people
@@ -174,6 +174,41 @@ def test_the_bed_of_the_registry_stays(engine: Engine, sql_settings: StorageSett
     assert Board(engine).patients()[0].bed == "12"
     Devices(engine).register("d2", "p1", now_us=5, bed="14")
     assert Board(engine).patients()[0].bed == "14"
+
+
+def test_monitors_that_claim_each_others_patients_lose_no_step(engine: Engine, sql_settings: StorageSettings) -> None:
+    """Each goes on from what it restored and is refused when the other claimed meanwhile: no step is taken twice."""
+    names = [f"p{i}" for i in range(5)]
+    taken: list[int] = []
+    errors: list[BaseException] = []
+
+    def monitor() -> None:
+        store = MonitorStore(engine, sql_settings)
+        try:
+            for _ in range(12):
+                past = _patiently(lambda: store.restore(names, claim=True))
+                n = {p: (past[p].checkpoint or {"n": 0})["n"] for p in names}
+                for step in range(1, 4):
+                    batch = Batch(
+                        checkpoints={p: {"n": n[p] + step} for p in names}, epochs={p: past[p].epoch for p in names}
+                    )
+                    try:
+                        _patiently(lambda b=batch: store.commit(b))
+                    except Superseded:
+                        break
+                    taken.append(step)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=monitor) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    found = MonitorStore(engine, sql_settings).restore(names)
+    assert {past.checkpoint["n"] for past in found.values()} == {len(taken)}
+    assert {past.epoch for past in found.values()} == {36}
 
 
 def test_two_monitors_and_a_nurse_at_once(engine: Engine, sql_settings: StorageSettings, make) -> None:
