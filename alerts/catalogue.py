@@ -47,6 +47,7 @@ _ROWS: Final = (
     _technical("NO_DATA", "No data", _MEDIUM, 15.0, 0.0),
     _technical("NOT_LIVE", "Signal arrives late, alarms are not live", _MEDIUM, 60.0, 10.0),
     _technical("MODEL_UNAVAILABLE", "Rhythm model does not answer", _MEDIUM, 60.0, 0.0),
+    _technical("ANALYSIS_FAILED", "Signal cannot be analysed", _HIGH, 0.0, 0.0),  # lethal rhythms go unseen meanwhile
     _technical("LEAD_OFF_LONG", "Lead off for long", _MEDIUM, 60.0, 5.0),
     _technical("POOR_SIGNAL_LONG", "Poor signal for long", _MEDIUM, 300.0, 10.0, _ARTEFACT),
     _technical("LEAD_OFF", "Lead off", _LOW, 0.0, 5.0),

@@ -18,7 +18,7 @@ from liteheart.finding import Finding, Vitals
 from liteheart.ids import PatientId
 
 _REACH_S = 60.0  # no estimate of an onset reaches back further
-_EVERY_SECOND = (*BEAT_RULES, "MODEL_UNAVAILABLE", *SIGNAL_RULES)
+_EVERY_SECOND = (*BEAT_RULES, "ANALYSIS_FAILED", "MODEL_UNAVAILABLE", *SIGNAL_RULES)
 _REPLACED_BY = {short: long for long, short in REPLACES.items()}
 
 
@@ -58,6 +58,7 @@ class AlarmEngine:
         if memory.vitals_us is not None and v.t_us <= memory.vitals_us:
             return []
         verdicts = judge(v, self._settings)
+        verdicts["ANALYSIS_FAILED"] = Absent.ABSENT
         verdicts["MODEL_UNAVAILABLE"] = self._model(v, now_us)
         memory.vitals_us = v.t_us
         at = Moment(v.t_us, now_us, self._retrospective(v.t_us, v.arrival_us))
@@ -79,6 +80,11 @@ class AlarmEngine:
         if memory.vitals_us is None or memory.vitals_us < f.t0_us:  # nobody else speaks of the signal
             events += self._settle(SIGNAL_RULES, judge_window_quality(f), at)
         return events
+
+    def on_failure(self, t_us: int, now_us: int) -> list[AlarmEvent]:
+        """Signal up to event time `t_us` came, and no vitals of it could be made. Ends with the next vitals."""
+        failed = Assertion("ANALYSIS_FAILED", t_us, "no rhythm can be seen, see the server's log", immediate=True)
+        return self._step("ANALYSIS_FAILED", failed, Moment(t_us, now_us, retrospective=False))
 
     def _check(self, patient: PatientId) -> None:
         if patient != self._patient:

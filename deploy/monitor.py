@@ -7,8 +7,9 @@ which the signal was processed). So a worker may die anywhere: what was not comm
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from alerts.engine import AlarmEngine
@@ -89,6 +90,7 @@ class _Work:
     findings: list[Finding] = field(default_factory=list)
     events: list[AlarmEvent] = field(default_factory=list)
     touched: dict[PatientId, None] = field(default_factory=dict)  # ordered
+    failed: dict[PatientId, "_Patient"] = field(default_factory=dict)  # analysis broke off
     dead: list[DeadLetter] = field(default_factory=list)
 
 
@@ -132,7 +134,7 @@ class Monitor:
             log.warning("the past of %d patients cannot be read: %s", len(strangers), error)
             self._postponed = {p: arrived.pop(p) for p in strangers}
         for patient, frames in arrived.items():
-            if not self._guard(patient, work, lambda m, fs=frames: self._take(m, fs, now_us, work)):
+            if not self._guard(patient, now_us, work, partial(self._take, frames=frames, now_us=now_us, work=work)):
                 known = {f.key for f in work.frames}  # accepted is accepted: stored, if nothing else
                 work.frames += [f for f in frames if f.key not in known]
         self._advance_waiting(arrived, now_us, work)
@@ -209,7 +211,7 @@ class Monitor:
             self._patients[patient] = _Patient(stream, RhythmTracker(patient), alarms, past.epoch)
             if until_us := checkpoint.get("processed_until_us"):
                 stream.mark_processed(until_us, checkpoint.get("shift_us", 0))
-            self._guard(patient, work, lambda m, fs=past.frames: self._replay(m, fs, now_us, work))
+            self._guard(patient, now_us, work, partial(self._replay, frames=past.frames, now_us=now_us, work=work))
 
     def _engine(self, patient: PatientId, checkpoint: Mapping[str, Any]) -> AlarmEngine:
         try:
@@ -225,15 +227,20 @@ class Monitor:
             member.state = with_frame(member.state, frame)
             self._advance(member, frame.arrival_us, now_us, work)
 
-    def _guard(self, patient: PatientId, work: _Work, step: Any) -> bool:
-        """One patient's trouble is not the ward's: log it, forget the patient's state, go on. Whether all went well."""
+    def _guard(self, patient: PatientId, now_us: int, work: _Work, step: Callable[[_Patient], None]) -> bool:
+        """One patient's trouble is not the ward's: tell of it, forget the state, go on. Whether all went well."""
         work.touched[patient] = None
+        member = self._patients.get(patient)
+        if member is None:
+            return False
         try:
-            if (member := self._patients.get(patient)) is not None:
-                step(member)
+            step(member)
         except Exception:
             log.exception("analysis failed, state rebuilt at the next frame", extra={"patient": patient})
-            self._patients.pop(patient, None)
+            self._patients.pop(patient)
+            t_us = member.state.last_sample_us if member.state else now_us
+            work.events += member.alarms.on_failure(t_us, now_us)
+            work.failed[patient] = member
         return patient in self._patients
 
     def _take(self, member: _Patient, frames: Sequence[Frame], now_us: int, work: _Work) -> None:
@@ -250,21 +257,26 @@ class Monitor:
 
     def _advance(self, member: _Patient, until_us: int, now_us: int, work: _Work) -> None:
         released = member.stream.advance(until_us)
+        work.windows += released.windows
         for chunk in released.chunks:
             for vitals in member.tracker.push(chunk):
                 work.events += member.alarms.on_vitals(vitals, now_us)
                 member.state = with_vitals(member.state, vitals)
-        work.windows += released.windows
 
     def _advance_waiting(self, arrived: Mapping[PatientId, object], now_us: int, work: _Work) -> None:
         """Give up on missing frames whose time has run out, although nothing new came."""
         for patient in [p for p, m in self._patients.items() if p not in arrived and m.stream.waiting]:
-            self._guard(patient, work, lambda m: self._advance(m, now_us, now_us, work))
+            self._guard(patient, now_us, work, partial(self._advance, until_us=now_us, now_us=now_us, work=work))
 
     def _score(self, now_us: int, work: _Work) -> None:
         if not work.windows:
             return
-        work.findings = self._scorer.score(work.windows)
+        try:
+            work.findings = self._scorer.score(work.windows)
+        except Exception:  # the rules go on; patients whose windows stay unread get MODEL_UNAVAILABLE
+            log.exception("the student failed on %d windows", len(work.windows))
+            self._metrics.count("windows_abstained", len(work.windows))
+            return
         self._metrics.count("windows_scored", sum(not f.abstained for f in work.findings))
         self._metrics.count("windows_abstained", sum(f.abstained for f in work.findings))
         for finding in work.findings:
@@ -274,7 +286,7 @@ class Monitor:
                 member.state = with_finding(member.state, finding)
 
     def _finish(self, work: _Work) -> None:
-        members = {p: self._patients[p] for p in work.touched if p in self._patients}
+        members = work.failed | {p: self._patients[p] for p in work.touched if p in self._patients}
         states = [m.state for m in members.values() if m.state is not None]
         batch = Batch(
             frames=work.frames,

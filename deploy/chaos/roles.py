@@ -70,22 +70,26 @@ class Role:
             process.kill()
             await asyncio.to_thread(process.wait)
 
+    async def is_ready(self) -> bool:
+        """Whether it says that it can work."""
+        timeout = aiohttp.ClientTimeout(total=2)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.get(f"{self.url}/readyz") as answer,
+            ):
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
     async def ready(self, timeout_s: float) -> None:
         """Return once it can work. Raises TimeoutError with the end of its log."""
         try:
-            async with asyncio.timeout(timeout_s), aiohttp.ClientSession() as session:
-                while not await _answers(session, f"{self.url}/readyz"):  # noqa: ASYNC110 - another process
+            async with asyncio.timeout(timeout_s):
+                while not await self.is_ready():  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.2)
         except TimeoutError:
             raise TimeoutError(f"{self.name} is not ready: {self.log.read_text()[-2000:]}") from None
-
-
-async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with session.get(url, timeout=aiohttp.ClientTimeout(total=2)) as answer:
-            return answer.status == 200
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return False
 
 
 @contextlib.asynccontextmanager

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from deploy.services.kafka import Kafka
-
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
 
 
-def test_kills_are_not_seen_in_storage(kafka: Kafka, postgres_url: str, redis_url: str, tmp_path: Path) -> None:
-    """In a process of its own, with servers of its own; ours only prove that they are installed."""
-    command = [sys.executable, "-m", "deploy.chaos", "--kills", "4", "--every", "4", "--patients", "10", "--seed", "2"]
+def test_kills_are_not_seen_in_storage() -> None:
+    """In a process of its own, with servers of its own."""
+    command = [sys.executable, "-m", "deploy.chaos", "--kills", "4", "--every", "3", "--patients", "10", "--seed", "2"]
     environ = {k: v for k, v in os.environ.items() if not k.startswith("LITEHEART_")}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, cwd=ROOT, timeout=280, check=False)
+    if "install.sh" in done.stderr and os.environ.get("CI") != "true":
+        pytest.skip(done.stderr)
     assert done.stdout.count("\n") == 1, done.stderr
     figures = json.loads(done.stdout)
     assert (figures["lost"], figures["duplicated"]) == (0, 0), done.stderr

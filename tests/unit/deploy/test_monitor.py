@@ -9,6 +9,8 @@ import pytest
 from inference.rhythm import RhythmTracker
 from liteheart.clock import ManualClock
 from liteheart.errors import Retryable
+from liteheart.finding import Finding, Vitals
+from liteheart.signal import Chunk
 from storage.monitor_store import Superseded
 
 
@@ -131,7 +133,7 @@ def test_frames_are_stored_although_their_analysis_fails(lab: Any, monkeypatch: 
         rig.step([*sick[i : i + 2], *well[i : i + 2]])
     assert rig.samples("sick") == lab.heart(60, stop_s=25).tolist()
     assert rig.samples("well") == lab.heart(60).tolist()
-    assert [a[0] for a in rig.alarms()] == ["ASYSTOLE"]
+    assert [a[0] for a in rig.alarms()] == ["ANALYSIS_FAILED", "ASYSTOLE"]
 
 
 def test_an_owner_who_was_superseded_writes_nothing(lab: Any) -> None:
@@ -185,3 +187,37 @@ def test_two_who_both_think_they_own_a_patient_leave_one_truth(lab: Any, seed: i
         read[who] = acknowledged[who]
     assert refusals > 0
     assert rig.everything() == smooth.everything()
+
+
+class Fragile(RhythmTracker):
+    """Cannot bear a sample of 20 mV."""
+
+    def push(self, chunk: Chunk) -> list[Vitals]:
+        if chunk.mv.max() > 20:
+            raise ZeroDivisionError
+        return super().push(chunk)
+
+
+def test_failing_analysis_is_an_alarm_and_loses_no_sample(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.monitor.RhythmTracker", Fragile)
+    rig, signal = lab.rig(), lab.heart(70)
+    signal[12 * 250 + 5] = 30_000
+    rig.play(lab.frames("p", signal))
+    rig.play(lab.frames("q", lab.heart(20)))
+    assert rig.samples("p") == signal.tolist()
+    (alarm,) = [a for a in rig.board.alarms(open_only=False, limit=9) if a.condition == "ANALYSIS_FAILED"]
+    assert (alarm.patient, alarm.priority.name, alarm.kind.value) == ("p", "HIGH", "technical")
+    assert alarm.onset_us == lab.T0 + 13_000_000
+    assert not alarm.active  # the sample has left the ring
+    assert rig.windows("q")
+
+
+def test_a_student_that_fails_does_not_stop_the_rules(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = lab.rig()
+
+    def broken(windows: object) -> list[Finding]:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(rig.scorer, "score", broken)
+    rig.play(lab.frames("p", lab.heart(90, stop_s=80)))
+    assert {a.condition for a in rig.board.alarms(open_only=True, limit=9)} == {"ASYSTOLE", "MODEL_UNAVAILABLE"}
