@@ -111,7 +111,7 @@ def _stands_out(peak: Indices, envelope: Floats, fs: float, s: BeatSettings) -> 
     weak = peak[~good]
     if len(weak):
         half = round(fs / 2)
-        around = envelope[np.clip(weak[:, None] + np.arange(-half, half), 0, len(envelope) - 1)]
+        around = envelope[_near(weak, np.arange(-half, half), len(envelope))]
         middle = np.partition(around, half, axis=1)[:, half]
         good[~good] = envelope[weak] >= s.weak_ratio * middle
     return good
@@ -120,7 +120,8 @@ def _stands_out(peak: Indices, envelope: Floats, fs: float, s: BeatSettings) -> 
 def _level(envelope: Floats, fs: float, s: BeatSettings, usual: float | None) -> Floats:
     """The size of the beats around each sample: a median of the maxima of the seconds near it, kept within reason."""
     block = round(fs)
-    maxima = np.pad(envelope, (0, -len(envelope) % block), mode="edge").reshape(-1, block).max(axis=1)
+    held = np.full(-len(envelope) % block, envelope[-1])
+    maxima = np.concatenate([envelope, held]).reshape(-1, block).max(axis=1)
     near = percentile_filter(maxima, 50, size=s.level_s, mode="nearest")
     wide = usual if usual else percentile_filter(maxima, 50, size=s.wide_s, mode="nearest")
     level = np.clip(near, s.wide_low * wide, s.wide_high * wide)
@@ -149,7 +150,9 @@ def _search_back(sure: Indices, maybe: Indices, envelope: Floats, fs: float, s: 
     """Where a beat is overdue, take the strongest weaker burst that is no T wave."""
     if len(sure) < 3 or len(maybe) == len(sure):
         return sure
-    rr = np.diff(sure)
+    rr = sure[1:] - sure[:-1]
+    if rr.max() <= s.overdue * rr.min():  # none can be overdue
+        return sure
     usual = percentile_filter(rr, 50, size=9, mode="nearest")
     found: list[int] = []
     for k in np.flatnonzero(rr > s.overdue * usual).tolist():
@@ -164,8 +167,9 @@ def _centre(at: Indices, envelope: Floats, fs: float, s: BeatSettings) -> Indice
     """Move each position to the middle of its burst: a wide beat's two flanks are one burst."""
     half = round(s.centre_s * fs)
     smooth = uniform_filter1d(envelope, round(2 * s.envelope_s * fs))
-    index = np.clip(at[:, None] + np.arange(-half, half + 1), 0, len(envelope) - 1)
-    near = smooth[index] >= 0.98 * smooth[index].max(axis=1, keepdims=True)
+    index = _near(at, np.arange(-half, half + 1), len(envelope))
+    burst = smooth[index]
+    near = burst >= 0.98 * burst.max(axis=1, keepdims=True)
     return np.asarray(np.round((near * index).sum(axis=1) / near.sum(axis=1)), np.int64)
 
 
@@ -176,11 +180,25 @@ def _refine(x: Floats, at: Indices, fs_hz: float) -> Indices:
     half = round(0.1 * fs_hz)
     span = np.arange(-half, half + 1)
     near = 1.0 - 0.7 * (span / half) ** 2  # of two extremes the nearer one, unless the other is much larger
-    index = np.clip(at[:, None] + span, 0, len(x) - 1)
+    index = _near(at, span, len(x))
     beat = x[index]
-    beat = (beat - np.median(beat, axis=1, keepdims=True)) * near
+    beat = (beat - np.partition(beat, half, axis=1)[:, half, None]) * near
     up, down = beat.max(axis=1), -beat.min(axis=1)
-    bias = 1.3 if np.median(up) >= np.median(down) else 1 / 1.3
+    bias = 1.3 if median(up) >= median(down) else 1 / 1.3
     offset = np.where(up * bias >= down, beat.argmax(axis=1), beat.argmin(axis=1))
-    r = np.take_along_axis(index, offset[:, None], axis=1)[:, 0].astype(np.int64)
-    return np.maximum.accumulate(r)
+    return np.maximum.accumulate(index[np.arange(len(at)), offset].astype(np.int64))
+
+
+def _near(at: Indices, span: Indices, n: int) -> Indices:
+    """Indices [k, len(span)] around each of `at` [k] in a signal of `n` samples, whose ends are held."""
+    index: Indices = np.minimum(np.maximum(at[:, None] + span, 0), n - 1)
+    return index
+
+
+def median(x: Floats) -> float:
+    """The median of finite `x` [n], n >= 1; `np.median` to the bit, without its cost for what is short."""
+    half = len(x) // 2
+    if len(x) % 2:
+        return float(np.partition(x, half)[half])
+    low, high = np.partition(x, (half - 1, half))[half - 1 : half + 1]
+    return float((low + high) / 2)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from inference.beats import bridge, detect_bursts
+from inference.beats import bridge, detect_bursts, median
 from inference.ring import Ring
 from inference.ventricular import (
     AFTER_S,
@@ -90,7 +90,8 @@ class Heartbeats:
 
     def rr_s(self, since: int) -> tuple[float, ...]:
         """RR intervals between beats after sample `since`, oldest first."""
-        rr = np.diff(self._at[self._at >= since])[-self._s.rr_most :] / self._fs
+        at = self._at[self._at >= since][-self._s.rr_most - 1 :]
+        rr = (at[1:] - at[:-1]) / self._fs
         return tuple(round(v, 4) for v in rr.tolist())
 
     def heart_rate_bpm(self, since: int, end: int) -> float | None:
@@ -136,9 +137,11 @@ class Heartbeats:
         whole = self._at < end - round(AFTER_S * self._fs)
         strength = self._strength[whole][-self._s.memory :]
         if len(strength) >= 3:
-            self._usual_strength = float(np.median(strength))
-        rr = np.diff(self._at[whole], prepend=np.nan) / self._fs
-        if len(rr) < 4 or np.nanmedian(rr) < 60.0 / self._s.learn_below_bpm:
+            self._usual_strength = median(strength)
+        at = self._at[whole]
+        rr = (at[1:] - at[:-1]) / self._fs
+        if len(at) < 4 or median(rr) < 60.0 / self._s.learn_below_bpm:
             return
+        rr = np.concatenate([[np.nan], rr])  # what was before the first beat is not known
         usual = find_usual(Shapes(self._wave[whole], self._width_s[whole]), rr, self._s.shape)
         self._usual = usual or self._usual

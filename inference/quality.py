@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from inference.beats import BeatSettings, bridge, detect_r_peaks
+from inference.beats import BeatSettings, bridge, detect_r_peaks, median
 from liteheart.finding import Quality
 
 Floats = npt.NDArray[np.float64]
@@ -110,7 +110,7 @@ def _flat_share(x: Floats, fs_hz: float, flat_mv: float) -> float:
 
 def _saturated_share(x: Floats) -> float:
     """Share of samples in runs at the highest or lowest value; a quiet baseline at such a value does not count."""
-    low, middle, high = float(x.min()), float(np.median(x)), float(x.max())
+    low, middle, high = float(x.min()), median(x), float(x.max())
     span = high - low
     edge = np.zeros(len(x), np.bool_)
     if high - middle > 0.25 * span:

@@ -31,18 +31,16 @@ _NO_BATTERY = 255
 
 def to_planes(samples: Samples) -> bytes:
     """int16 [n] as 2n bytes: low bytes of the zigzag first difference, then the high bytes. Lossless."""
-    u = np.ascontiguousarray(samples, dtype="<i2").view("<u2")
-    difference = np.diff(u, prepend=u.dtype.type(0)).view("<i2")
-    zigzag = ((difference.astype(np.int32) << 1) ^ (difference.astype(np.int32) >> 15)).astype("<u2")
-    return np.ascontiguousarray(zigzag.view(np.uint8).reshape(-1, 2).T).tobytes()
+    difference = np.array(samples, dtype="<i2")
+    difference[1:] -= difference[:-1].copy()
+    zigzag = (difference << 1) ^ (difference >> 15)  # wraps within 16 bits, and is undone so
+    return zigzag.astype("<i2", copy=False).view(np.uint8).reshape(-1, 2).T.tobytes()
 
 
 def from_planes(payload: bytes | memoryview) -> Samples:
     """The inverse of `to_planes`: int16 [len(payload) / 2]."""
-    planes = np.frombuffer(payload, np.uint8).reshape(2, -1).astype(np.uint16)
-    zigzag = planes[0] | (planes[1] << np.uint16(8))
-    difference = (zigzag >> np.uint16(1)) ^ (np.uint16(0) - (zigzag & np.uint16(1)))
-    return np.cumsum(difference, dtype=np.uint16).view(np.int16)
+    zigzag = np.frombuffer(payload, np.uint8).reshape(2, -1).T.copy(order="C").reshape(-1).view("<u2")
+    return ((zigzag >> 1) ^ -(zigzag & 1)).cumsum(dtype=np.uint16).view(np.int16)
 
 
 def encode_frame(frame: Frame, *, raw: bool = False) -> bytes:

@@ -71,7 +71,7 @@ class Api:
         limit: Limit = 100,
         patient: Annotated[str | None, Query(pattern=f"^{ID_PATTERN.pattern}$")] = None,
     ) -> Items:
-        """Open alarms worst first, then longest unacknowledged; or all alarms, newest first."""
+        """Open alarms worst first; or all alarms, newest first."""
         limit = self._bounded(limit)
         whose = None if patient is None else PatientId(patient)
         if state == "all":
@@ -128,8 +128,8 @@ class Api:
 
 
 def worst_first(alarms: Sequence[Alarm]) -> list[Alarm]:
-    """Highest priority first; within it the unacknowledged first, and of those the longest waiting."""
-    return sorted(alarms, key=lambda a: (-a.priority, a.acknowledged_us is not None, a.onset_us))
+    """Highest priority first; within it the unacknowledged, of those what still goes on, of those the longest."""
+    return sorted(alarms, key=lambda a: (-a.priority, a.acknowledged_us is not None, not a.active, a.onset_us))
 
 
 def _known(alarm: Alarm | None) -> Alarm:

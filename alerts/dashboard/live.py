@@ -4,7 +4,8 @@
 
 A frame's payload is its wire bytes, the others' is UTF-8 JSON. First comes a hello, then every state and open alarm,
 then "ready"; after that whatever happens, and a heartbeat with the server's time and the age of the monitor's.
-The snapshot comes again now and then: what the feed lost on its way is made good within that time.
+The snapshot comes again now and then: what the feed lost on its way is made good within that time. It also comes with
+the first message of a patient whom this screen was not told of: only the board knows the bed.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from alerts.dashboard.guard import Guard, Refused
 from alerts.dashboard.settings import DashboardSettings
 from alerts.ports import Board, LiveFeed
-from liteheart.alarm import Alarm
+from liteheart.alarm import Alarm, presence
 from liteheart.board import LiveKind, LiveMessage, alarm_json
 from liteheart.clock import US_PER_S, Clock
 from liteheart.errors import Retryable
@@ -35,6 +36,7 @@ CLOSE_SIGN_IN = 4401  # the session is over
 CLOSE_TRY_AGAIN = 1013
 CLOSE_UNASKED = 1008
 _AGE_KEPT_S = 1.0  # screens share one look at the heartbeat
+_TOLD_ANEW_S = 1.0  # and a ward that fills up is not told more often
 
 
 def pack(kind: int, patient: str, payload: bytes) -> bytes:
@@ -71,8 +73,7 @@ class LiveView:
         self._screens += 1
         try:
             async with self._feed.subscribe() as messages:  # before the snapshot, so that nothing falls between
-                await self._snapshot(websocket)
-                await self._relay(websocket, messages)
+                await self._relay(websocket, messages, await self._snapshot(websocket))
             await _close(websocket, CLOSE_UNASKED)  # nothing happens where the screen has left by itself
         except Refused:
             await _close(websocket, CLOSE_SIGN_IN)
@@ -87,34 +88,39 @@ class LiveView:
         finally:
             self._screens -= 1
 
-    async def _snapshot(self, websocket: WebSocket) -> None:
+    async def _snapshot(self, websocket: WebSocket) -> set[PatientId]:
+        """The patients that were told of."""
         await self._send(websocket, control("hello", now_us=self._clock.now_us()))
-        for state in await run_in_threadpool(self._board.patients):
+        states = await run_in_threadpool(self._board.patients)
+        for state in states:
             await self._send(websocket, pack(KINDS["state"], state.patient, _json(state.to_json())))
         for alarm in await run_in_threadpool(self._open_alarms):
             await self._send(websocket, pack(KINDS["alarm"], alarm.patient, _json(alarm_json(alarm))))
         await self._send(websocket, control("ready"))
+        return {state.patient for state in states}
 
-    async def _again(self, websocket: WebSocket) -> None:
+    async def _again(self, websocket: WebSocket) -> set[PatientId]:
         try:
-            await self._snapshot(websocket)
+            return await self._snapshot(websocket)
         except Retryable as unavailable:  # the heartbeat tells that storage is away; live goes on
             log.warning("screen not told anew: %s", unavailable)
+            return set()
 
     def _open_alarms(self) -> list[Alarm]:
         return self._board.alarms(open_only=True, limit=self._settings.snapshot_alarms_max)
 
-    async def _relay(self, websocket: WebSocket, messages: AsyncIterator[LiveMessage]) -> None:
+    async def _relay(self, websocket: WebSocket, messages: AsyncIterator[LiveMessage], told: set[PatientId]) -> None:
         loop = asyncio.get_running_loop()
         left = loop.create_task(_until_gone(websocket))
         coming = loop.create_task(_next(messages))
         beat_at = loop.time()
-        sync_at = beat_at + self._settings.resync_s
+        synced_at, new = beat_at, False
         try:
             while not left.done():
+                sync_at = synced_at + (_TOLD_ANEW_S if new else self._settings.resync_s)
                 if loop.time() >= sync_at:
-                    sync_at = loop.time() + self._settings.resync_s
-                    await self._again(websocket)
+                    synced_at, new = loop.time(), False
+                    told |= await self._again(websocket)
                 if loop.time() >= beat_at:
                     beat_at = loop.time() + self._settings.heartbeat_s
                     await self._heartbeat(websocket)
@@ -125,7 +131,11 @@ class LiveView:
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 if coming.done() and not left.done():
-                    await self._send(websocket, await self._packed(coming.result()))
+                    message = coming.result()
+                    await self._send(websocket, await self._packed(message))
+                    if message.patient not in told:
+                        told.add(message.patient)
+                        new = True
                     coming = loop.create_task(_next(messages))
         finally:
             for task in (left, coming):
@@ -153,22 +163,37 @@ class LiveView:
         return self._age[1]
 
     async def _packed(self, message: LiveMessage) -> bytes:
-        """The message as bytes; an alarm as the board has it, for the feed does not know who acknowledged."""
+        """The message as bytes. An alarm of the monitor's gets the acknowledgement that the board knows of."""
         payload = message.payload
         if message.kind == "alarm":
-            alarm_id = AlarmId(json.loads(payload)["alarm_id"])
+            told = json.loads(payload)
             try:
-                alarm = await run_in_threadpool(self._board.alarm, alarm_id)
+                alarm = await run_in_threadpool(self._board.alarm, AlarmId(told["alarm_id"]))
             except Retryable as unavailable:
                 log.warning("alarm shown as the feed has it, storage did not answer: %s", unavailable)
                 alarm = None
             if alarm is not None:
-                payload = _json(alarm_json(alarm))
+                payload = _json(_with_acknowledgement(told, alarm))
         return pack(KINDS[message.kind], PatientId(message.patient), payload)
 
     async def _send(self, websocket: WebSocket, data: bytes) -> None:
         with anyio.fail_after(self._settings.send_timeout_s):
             await websocket.send_bytes(data)
+
+
+def _with_acknowledgement(told: dict[str, Any], alarm: Alarm) -> dict[str, Any]:
+    """What the monitor told, before it was stored, with who acknowledged; what the board told itself, as it is now.
+
+    An acknowledgement counts for the activation that it was given for: a condition that returns has none.
+    """
+    if told.get("action") not in ("raised", "reactivated", "ended"):
+        return alarm_json(alarm)
+    acknowledged = alarm.acknowledged_us is not None and alarm.episodes == told["episodes"]
+    if told["action"] == "reactivated" or not acknowledged:
+        return told
+    who = {name: getattr(alarm, name) for name in ("acknowledged_us", "acknowledged_by", "reason")}
+    now = presence(active=told["active"], acknowledged=True, latching=told["latching"])
+    return told | who | {"presence": now.value}
 
 
 async def _next(messages: AsyncIterator[LiveMessage]) -> LiveMessage:

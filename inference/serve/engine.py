@@ -8,14 +8,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from inference.beats import detect_r_peaks
-from inference.model.checkpoint import Card, load_student
-from inference.model.student import Student
+from inference.model.card import Card, load_card
 from inference.ports import Network
 from inference.preprocess import MAX_FS_HZ, MIN_FS_HZ, SAMPLES, Batch, preprocess
 from inference.quality import assess
@@ -25,19 +24,24 @@ from liteheart.finding import Finding, Quality
 from liteheart.ids import ModelVersion
 from liteheart.signal import Window
 
+if TYPE_CHECKING:  # torch takes seconds to import; an engine whose network comes later should not wait for it
+    from inference.model.student import Student
+
 WINDOW_S = 10.0
 
 
 class TorchNetwork:
     """A folded student on one device."""
 
-    def __init__(self, student: Student, device: str) -> None:
+    def __init__(self, student: "Student", device: str) -> None:
         self._student = student.to(device)
         self._device = device
         self(np.zeros((1, SAMPLES), np.float32))  # the first pass is slow; nobody should wait for it
 
     def __call__(self, x: Batch) -> Batch:
         """float32 [b, classes] logits of `x` float32 [b, 1000]."""
+        import torch
+
         with torch.inference_mode():
             logits: Batch = self._student(torch.from_numpy(x).to(self._device)).float().cpu().numpy()
         return logits
@@ -80,11 +84,12 @@ class Engine:
         settings = self._settings
         if not MIN_FS_HZ <= window.fs_hz <= MAX_FS_HZ or not window.valid.any():
             return _Reading(Quality(0.0, usable=False, reasons=("gap",)), None, askable=False)
-        quality = assess(window.mv, window.fs_hz, window.valid, window.lead_off)
+        beats = detect_r_peaks(np.where(window.valid, window.mv, np.nan), window.fs_hz)
+        quality = assess(window.mv, window.fs_hz, window.valid, window.lead_off, beats=beats)
         share = window.valid_share * min(1.0, len(window.mv) / (WINDOW_S * window.fs_hz))
         if share < settings.min_valid_share and "gap" not in quality.reasons:
             quality = replace(quality, reasons=(*quality.reasons, "gap"))
-        heart_rate = _heart_rate(window) if quality.usable else None
+        heart_rate = _heart_rate(beats, window.fs_hz) if quality.usable else None
         askable = quality.usable and not window.lead_off and share >= settings.min_valid_share
         return _Reading(quality, heart_rate, askable)
 
@@ -135,24 +140,27 @@ def load_engine(
     """
     settings = settings or InferenceSettings()
     settings = replace(settings, model_dir=model_dir or settings.model_dir, device=device or settings.device)
-    student, card = load_student(settings.model_dir)
-    chosen = _device(settings.device)
-    if chosen == "cpu":
-        torch.set_num_threads(settings.threads)
-    return Engine(TorchNetwork(student, chosen), card, settings)
+    return Engine(load_network(settings), load_card(settings.model_dir), settings)
 
 
-def _device(wanted: Device) -> str:
+def load_network(settings: InferenceSettings) -> TorchNetwork:
+    """The network alone, for an engine that has begun without it. Raises as `load_engine` does."""
+    import torch
+
+    from inference.model.checkpoint import load_student
+
+    student, _ = load_student(settings.model_dir)
     has_cuda = torch.cuda.is_available()
-    if wanted == "cuda" and not has_cuda:
+    if settings.device == "cuda" and not has_cuda:
         raise Misconfigured("inference.device", "cuda is asked for, but torch sees none")
-    return "cuda" if has_cuda and wanted != "cpu" else "cpu"
+    if has_cuda and settings.device != "cpu":
+        return TorchNetwork(student, "cuda")
+    torch.set_num_threads(settings.threads)
+    return TorchNetwork(student, "cpu")
 
 
-def _heart_rate(window: Window) -> float | None:
+def _heart_rate(beats: npt.NDArray[np.int64], fs_hz: float) -> float | None:
     """Beats a minute between the first and the last R peak; None with fewer than three."""
-    mv = np.where(window.valid, window.mv, np.nan)
-    peaks = detect_r_peaks(mv, window.fs_hz)
-    if len(peaks) < 3:
+    if len(beats) < 3:
         return None
-    return round(60.0 * window.fs_hz * (len(peaks) - 1) / float(peaks[-1] - peaks[0]), 1)
+    return round(60.0 * fs_hz * (len(beats) - 1) / float(beats[-1] - beats[0]), 1)

@@ -2,7 +2,7 @@
 import { arrange, choice, el, setAttr, setText } from "./dom.js";
 import { api } from "./session.js";
 import { clock, reasons, t, technical } from "./strings.js";
-import { level, mark, priorityName } from "./tile.js";
+import { level, mark, priorityName, said } from "./tile.js";
 import { waiting } from "./ward.js";
 
 const RECENT = 50;
@@ -154,7 +154,7 @@ export class AlarmPanel {
     setText(item.head, `${mark(alarm)} ${name}`.trim());
     setText(item.label, alarm.label);
     setText(item.who, this.ward.who(alarm.patient));
-    setText(item.said, alarm.message);
+    setText(item.said, said(alarm));
     setText(item.since, `${clock(alarm.onset_us)} \u00b7 ${t.since((this.ward.now() - alarm.onset_us) / 1e6)}`);
     const tags = [];
     if (alarm.presence === "latched" || alarm.presence === "off") tags.push(t[alarm.presence]);

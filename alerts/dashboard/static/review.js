@@ -2,6 +2,7 @@
 import { colour, el, fit, PX_PER_MM, setText } from "./dom.js";
 import { api } from "./session.js";
 import { clock, t } from "./strings.js";
+import { said } from "./tile.js";
 import { HighPass } from "./trace.js";
 
 const BEFORE_US = 10e6;
@@ -64,7 +65,7 @@ export class Review {
   #about(alarm) {
     this.alarm = alarm;
     const range = `${clock(this.t0)} \u2013 ${clock(this.t1)}`;
-    setText(this.about, alarm ? `${alarm.label} \u2013 ${alarm.message} \u00b7 ${range}` : `${t.reviewNow} \u00b7 ${range}`);
+    setText(this.about, alarm ? `${alarm.label} \u2013 ${said(alarm)} \u00b7 ${range}` : `${t.reviewNow} \u00b7 ${range}`);
     const actions = alarm && alarm.acknowledged_us === null ? this.actionsFor(alarm) : null;
     this.actions.replaceChildren(...(actions ? [actions] : []));
   }

@@ -88,7 +88,7 @@ export const t = {
   retrospective: "retrospective",
   late: "late",
   episodes: (n) => `${n} episodes`,
-  since: (s) => `${duration(s)} ago`,
+  since: (s) => `${s < 60 || s >= 3600 ? duration(s) : `${Math.floor(s / 60)} min`} ago`,
   announce: (a, who) => `${priorities[a.priority]} priority alarm, ${a.label}, ${who}`,
   failed: (why) => `That did not work: ${why}`,
   unreachable: "the server did not answer",

@@ -20,22 +20,24 @@ export class Tile {
     this.name = el("button", { type: "button", class: "name", onclick: () => onopen(patient) });
     this.canvas = el("canvas", { "aria-hidden": "true" });
     this.context = this.canvas.getContext("2d");
-    this.strip = el("div", { class: "strip" }, this.canvas, part("scale"), part("veil"));
+    this.strip = el("div", { class: "strip" }, this.canvas, part("lead"), part("scale"), part("veil"));
     part("bars").append(...[0, 1, 2, 3].map(() => el("i")));
     this.cell = el("span", { class: "cell" }, el("i"));
     this.message = el("div", { class: "message" }, part("label", "strong"), part("said"));
     this.node = el(
       "article",
       { class: "tile", data: { patient } },
-      el("header", {}, this.name, part("pseudonym"), part("lead"), part("aside"), part("age")),
-      this.strip,
       el(
-        "div",
-        { class: "numbers" },
-        el("div", { class: "rate" }, part("hr"), el("span", { class: "unit", text: t.bpm })),
-        el("div", { class: "meta" }, this.bars, part("sqi")),
-        el("div", { class: "meta" }, this.cell, part("battery")),
+        "header",
+        {},
+        this.name,
+        part("pseudonym"),
+        part("aside"),
+        part("age"),
+        el("span", { class: "meta" }, this.bars, part("sqi"), this.cell, part("battery")),
+        el("span", { class: "rate" }, part("hr"), el("span", { class: "unit", text: t.bpm })),
       ),
+      this.strip,
       this.message,
     );
     this.age.title = t.ageLabel;
@@ -85,7 +87,7 @@ export class Tile {
     const count = alarms.length > 1 ? `${t.of(alarms.indexOf(shown) + 1, alarms.length)} ` : "";
     setText(this.label, shown ? `${mark(shown)} ${count}${shown.label}` : "");
     const status = shown ? t.brief[shown.retrospective ? "retrospective" : shown.presence] : "";
-    setText(this.said, shown ? `${status}${shown.message}` : findings);
+    setText(this.said, shown ? `${status}${said(shown)}` : findings);
     setAttr(this.message, "title", this.message.textContent || null);
   }
 
@@ -169,4 +171,7 @@ export class Tile {
 export const ink = () => colour("--trace");
 export const level = (alarm) => (alarm.kind === "technical" ? "technical" : alarm.priority);
 export const mark = (alarm) => marks[level(alarm)];
+// What the label has said already need not be said again.
+export const said = (alarm) =>
+  alarm.message.startsWith(`${alarm.label}, `) ? alarm.message.slice(alarm.label.length + 2) : alarm.message;
 export const priorityName = (alarm) => priorities[alarm.priority];

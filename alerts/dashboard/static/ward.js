@@ -48,9 +48,12 @@ export class Ward {
     this.revision++;
   }
 
+  // Beds come with the snapshot only: the monitor, who tells the rest live, does not know them.
   setState(state) {
-    this.seen?.add(state.patient);
-    if (!this.states.has(state.patient)) this.revision++;
+    const known = this.states.get(state.patient);
+    if (this.seen) this.seen.add(state.patient);
+    else state.bed ||= known?.bed ?? "";
+    if (known?.bed !== state.bed) this.revision++;
     this.states.set(state.patient, state);
   }
 
@@ -106,12 +109,13 @@ export class Ward {
     return this.worstFirst([...this.alarms.values()].filter((a) => a.patient === patient));
   }
 
-  // Unacknowledged before acknowledged, then worst, then longest.
+  // Unacknowledged before acknowledged, then worst, then what still goes on, then longest.
   worstFirst(alarms = [...this.alarms.values()]) {
     return alarms.sort(
       (a, b) =>
         waiting(b) - waiting(a) ||
         rank(b) - rank(a) ||
+        (a.presence === "latched") - (b.presence === "latched") ||
         a.retrospective - b.retrospective ||
         (a.kind === "technical") - (b.kind === "technical") ||
         a.onset_us - b.onset_us ||

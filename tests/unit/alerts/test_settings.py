@@ -52,7 +52,16 @@ def test_technical_alarms_never_latch() -> None:
 
 
 def test_every_rule_is_judged_by_someone() -> None:
-    known = {*BEAT_RULES, *SIGNAL_RULES, *STUDENT, "NO_DATA", "NO_DATA_LONG", "NOT_LIVE", "MODEL_UNAVAILABLE", "ANALYSIS_FAILED"}
+    known = {
+        *BEAT_RULES,
+        *SIGNAL_RULES,
+        *STUDENT,
+        "NO_DATA",
+        "NO_DATA_LONG",
+        "NOT_LIVE",
+        "MODEL_UNAVAILABLE",
+        "ANALYSIS_FAILED",
+    }
     assert set(RULES) == known
 
 

@@ -37,7 +37,7 @@ def test_open_alarms_come_worst_first_then_longest_unacknowledged(bench: Any, lo
     bench.alarm("seen", onset_us=NOW_US - 99, acknowledged_us=NOW_US, acknowledged_by="ada")
     bench.alarm("old", onset_us=NOW_US - 50)
     bench.alarm("over", active=False, latching=False)
-    bench.alarm("other", patient="p-2", active=False)
+    bench.alarm("other", patient="p-2", active=False, onset_us=NOW_US - 70)
     items = local.get("/api/v1/alarms?state=open").json()["items"]
     assert [a["alarm_id"] for a in items] == ["old", "new", "other", "seen", "medium"]
     assert [a["presence"] for a in items] == ["on", "on", "latched", "ack", "on"]

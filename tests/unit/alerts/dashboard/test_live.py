@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from alerts.dashboard.feed import InProcessFeed
@@ -125,6 +126,25 @@ def test_an_alarm_is_told_as_the_board_has_it(bench: Any, local: Any, until_read
         assert next_alarm(socket, receive)["alarm_id"] == "elsewhere"
 
 
+def test_what_returns_sounds_at_once_though_storage_lags(
+    bench: Any, local: Any, until_ready: Any, receive: Any
+) -> None:
+    """The monitor tells before it stores: the board still has the episode as over and acknowledged."""
+    over = bench.alarm("a1", active=False, ended_us=5, acknowledged_us=6, acknowledged_by="ada")
+    back = replace(over, active=True, ended_us=None, episodes=2, acknowledged_us=None, acknowledged_by=None)
+    with local.websocket_connect(LIVE) as socket:
+        until_ready(socket)
+        told = json.dumps(alarm_json(back) | {"action": "reactivated"}).encode()
+        bench.feed.publish([LiveMessage("alarm", back.patient, told)])
+        shown = next_alarm(socket, receive)
+        assert (shown["presence"], shown["active"], shown["acknowledged_by"]) == ("on", True, None)
+        bench.alarm("a1", episodes=2, acknowledged_us=9, acknowledged_by="ada")
+        ended = json.dumps(alarm_json(replace(back, active=False, ended_us=8)) | {"action": "ended"}).encode()
+        bench.feed.publish([LiveMessage("alarm", back.patient, ended)])
+        shown = next_alarm(socket, receive)
+        assert (shown["presence"], shown["acknowledged_by"]) == ("off", "ada")
+
+
 def test_what_the_feed_lost_is_told_all_the_same(make_bench: Any, until_ready: Any, receive: Any) -> None:
     bench = make_bench(settings=DashboardSettings(resync_s=0.1))
     client = bench.client()
@@ -136,6 +156,22 @@ def test_what_the_feed_lost_is_told_all_the_same(make_bench: Any, until_ready: A
         assert next_alarm(socket, receive)["alarm_id"] == "a2"
         assert [m[2]["alarm_id"] for m in until_ready(socket) if m[0] == ALARM] == []
         assert [m[2]["alarm_id"] for m in until_ready(socket) if m[0] == ALARM] == ["a2"]
+
+
+def test_a_patient_who_comes_later_is_told_with_the_bed(bench: Any, local: Any, until_ready: Any, receive: Any) -> None:
+    bench.state("p-1", bed="Bed 1")
+    with local.websocket_connect(LIVE) as socket:
+        assert [m[1] for m in until_ready(socket) if m[0] == STATE] == ["p-1"]
+        late = bench.state("p-2", bed="Bed 2")
+        for _ in range(3):
+            bench.feed.publish([LiveMessage("state", PatientId("p-2"), b'{"bed":""}')])
+            assert receive(socket)[0] in (STATE, CONTROL)
+        told = until_ready(socket)
+        assert [m[2]["bed"] for m in told if m[0] == STATE and m[2].get("device")] == ["Bed 1", late.bed]
+        bench.feed.publish([LiveMessage("frame", PatientId("nobody"), b"{}")])  # whom the board does not know at all
+        until_ready(socket)
+        seen = [receive(socket)[0] for _ in range(30)]
+        assert set(seen) == {CONTROL}, "is asked for once"
 
 
 def test_the_heart_beats_with_the_monitors_age(bench: Any, local: Any, until_ready: Any, receive: Any) -> None:
