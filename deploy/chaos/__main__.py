@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     args = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.basicConfig(level="ERROR")  # devices that wait for a killed gateway are no news
-    plan = Plan(args.kills, args.patients, args.every, args.seed, args.broker, args.database)
+    plan = Plan(args.kills, args.patients, args.every, args.seed, args.broker, args.database, args.freeze)
     with contextlib.ExitStack() as stack:
         folder = args.folder.resolve() if args.folder else _scratch(stack)
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another choice of victims")
     parser.add_argument("--broker", action="store_true", help="kill Kafka too")
     parser.add_argument("--database", action="store_true", help="kill PostgreSQL too")
+    parser.add_argument("--freeze", action="store_true", help="freeze monitors too, until others have their patients")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="keep logs and data there")
     return parser
 

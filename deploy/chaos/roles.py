@@ -58,6 +58,16 @@ class Role:
             await asyncio.to_thread(process.wait)
         self.start()
 
+    async def freeze(self, seconds: float) -> None:
+        """Stop it in its tracks and let it go on later: it does not know that others have taken its work."""
+        if (process := self._process) is None:
+            return
+        process.send_signal(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            process.send_signal(signal.SIGCONT)
+
     async def stop(self) -> None:
         """Ask it to stop; kill it when it does not."""
         process, self._process = self._process, None

@@ -25,6 +25,7 @@ _BEFORE_S = 6.0  # of undisturbed signal before the first kill
 _AFTER_S = 10.0  # and after the last
 _SETTLE_S = 120.0  # until everything sent is stored, at most
 _LOOK_S = 0.2  # between two looks at storage
+_FROZEN_S = 9.0  # longer than the session of the group and the rebalance after it
 _WHILE_STARTING = 0.2  # share of the kills that may hit a role before it is ready
 
 
@@ -43,6 +44,7 @@ class Plan:
     seed: int = 0  # of the choice of victims
     broker: bool = False  # Kafka is among them
     database: bool = False  # PostgreSQL is among them
+    freeze: bool = False  # monitors are also frozen for longer than their session, and wake up superseded
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,11 @@ async def _play(
 def _targets(plan: Plan, roles: Sequence[Role], kafka: Service, postgres: Service) -> list[Target]:
     services = [s for s, wanted in ((kafka, plan.broker), (postgres, plan.database)) if wanted]
     targets = [Target(role.name, role.kill, role.is_ready) for role in roles]
-    return targets + [Target(s.name, functools.partial(_restart, s), _always) for s in services]
+    targets += [Target(s.name, functools.partial(_restart, s), _always) for s in services]
+    if plan.freeze:
+        monitors = [role for role in roles if role.name != "gateway"]
+        targets += [Target(f"{r.name} frozen", functools.partial(r.freeze, _FROZEN_S), r.is_ready) for r in monitors]
+    return targets
 
 
 async def _always() -> bool:

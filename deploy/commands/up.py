@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import math
+import os
 import secrets
 import signal
 import sys
@@ -81,7 +82,7 @@ async def _up(settings: Settings, args: argparse.Namespace, paths: Sequence[Path
 @contextlib.asynccontextmanager
 async def _guests(system: System, args: argparse.Namespace, paths: Sequence[Path]) -> AsyncIterator[None]:
     """Our devices, the browser, and who looks at the clock meanwhile."""
-    began = args.since or time.time() - time.process_time()  # what came before was imports, which are all computing
+    began = args.since or _process_began()
     _say(f"dashboard on {system.url} after {time.time() - began:.1f} s")
     guests = (_milestones(system, began), _welcome(system, args), _admit_all(system, args, paths))
     tasks = [asyncio.create_task(_loudly(guest, system)) for guest in guests]
@@ -100,6 +101,15 @@ async def _loudly(guest: Awaitable[None], system: System) -> None:
     except Exception as error:
         if not system.failed.done():
             system.failed.set_exception(error)
+
+
+def _process_began() -> float:
+    """When this process began, in seconds since the epoch: the imports before `run` are part of the wait."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError):  # not Linux; imports are all computing
+        return time.time() - time.process_time()
 
 
 def _say(text: str) -> None:
@@ -161,6 +171,8 @@ async def _admit_all(system: System, args: argparse.Namespace, paths: Sequence[P
             while system.waiting_for():  # noqa: ASYNC110 - nothing to wait on: consumers come and go
                 await asyncio.sleep(0.2)
             recordings = await asyncio.to_thread(_read, paths, most)
+            if not recordings:
+                log.warning("no recording of %g s or more can be read: all patients are simulated", _SHORTEST_S)
             places = _ward(args.patients)[args.patients - most :]
             beds = [_replayed(recording, place.bed) for recording, place in zip(recordings, places, strict=False)]
             beds += [_simulated(script) for script in places[len(recordings) :]]
@@ -215,6 +227,8 @@ def _replayed(recording: Recording, bed: str) -> _Bed:
 def _recordings(folder: Path | None) -> list[Path]:
     """Where they are; a folder that was asked for must hold some, the usual one need not be there."""
     if folder is not None:
+        if not folder.is_dir():
+            raise Misconfigured("--records", f"{folder} is not a folder")
         return find_recordings(folder)
     with contextlib.suppress(Unreadable):
         usual = Path(environment().get("LITEHEART_ECG", RECORDINGS))

@@ -9,10 +9,15 @@ windows a second.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from inference.model.reading import Reader, Reading, global_pool
+
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +36,10 @@ class Block(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int) -> None:
         super().__init__()
-        self.first = _convolution(c_in, c_out, kernel, stride)
-        self.second = _convolution(c_out, c_out, kernel, 1)
+        self.first = convolution(c_in, c_out, kernel, stride)
+        self.second = convolution(c_out, c_out, kernel, 1)
         same = c_in == c_out and stride == 1
-        self.shortcut = nn.Identity() if same else _convolution(c_in, c_out, 1, 1)
+        self.shortcut = nn.Identity() if same else convolution(c_in, c_out, 1, 1)
         self.pool = nn.Identity() if stride == 1 else nn.AvgPool2d((1, stride), (1, stride), ceil_mode=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -43,18 +48,30 @@ class Block(nn.Module):
         return torch.relu(y + self.shortcut(self.pool(x)))
 
 
-class Student(nn.Module):
+class Student(Reader):
     """Logits [b, classes] of preprocessed windows [b, 1000]."""
 
     def __init__(self, shape: StudentShape) -> None:
         super().__init__()
         self.shape = shape
+        self.leads, self.classes = 1, shape.classes
+        self.map_channels, self.pooled_size = shape.channels, 2 * shape.channels[-1]
         c1, c2, c3 = shape.channels
-        self.stem = _convolution(1, c1, shape.stem_kernel, shape.stem_stride)
+        self.stem = convolution(1, c1, shape.stem_kernel, shape.stem_stride)
         self.blocks = nn.Sequential(
             Block(c1, c1, shape.kernel, 1), Block(c1, c2, shape.kernel, 2), Block(c2, c3, shape.kernel, 2)
         )
         self.head = nn.Linear(2 * c3, shape.classes)
+
+    def read(self, x: torch.Tensor) -> Reading:
+        """The reading of `x` float [b, 1, 1000]; maps of 200, 100 and 50 steps."""
+        y = torch.relu(self.stem(x[:, :, None, :].contiguous(memory_format=torch.channels_last)))
+        maps = []
+        for block in self.blocks:
+            maps.append(block(y).squeeze(2))
+            y = maps[-1].unsqueeze(2)  # what is shown lies on the way to the logits, so that gradients reach it
+        pooled = global_pool(maps[-1])
+        return Reading(tuple(maps), pooled, self.head(pooled))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """The last feature map [b, channels, 1, 50]."""
@@ -81,12 +98,12 @@ def fold(student: Student) -> Student:
     return channels_last(student.requires_grad_(False))
 
 
-def channels_last(student: Student) -> Student:
-    """The same network with its convolution weights laid out for speed; changes `student`."""
-    for parameter in student.parameters():
+def channels_last(network: M) -> M:
+    """The same network with its convolution weights laid out for speed; changes `network`."""
+    for parameter in network.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return student
+    return network
 
 
 def parameters(student: nn.Module) -> int:
@@ -94,7 +111,8 @@ def parameters(student: nn.Module) -> int:
     return sum(p.numel() for p in student.parameters())
 
 
-def _convolution(c_in: int, c_out: int, kernel: int, stride: int) -> nn.Sequential:
+def convolution(c_in: int, c_out: int, kernel: int, stride: int) -> nn.Sequential:
+    """A convolution over time and its batch norm, [b, c_in, 1, t] to [b, c_out, 1, t / stride]."""
     return nn.Sequential(
         nn.Conv2d(c_in, c_out, (1, kernel), (1, stride), (0, kernel // 2), bias=False), nn.BatchNorm2d(c_out)
     )

@@ -8,8 +8,8 @@ import io
 import json
 import lzma
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,7 +94,35 @@ def _rows(planes: npt.NDArray[np.uint8], n: int) -> Iterator[npt.NDArray[np.uint
 
 def read_ptbxl(folder: Path, classes: Sequence[str], leads: Sequence[str] = ("I",)) -> Examples:
     """The labelled PTB-XL recordings of `folder` with patient and fold. Raises Unreadable when a pack is absent."""
-    rows = [r for name in _PTBXL for r in read_pack(folder / name) if r.labels["label_source"] == _LABELLED]
+    return _ptbxl(_ptbxl_rows(folder, labelled=True), classes, leads)
+
+
+def read_ptbxl_all(folder: Path, classes: Sequence[str], leads: Sequence[str]) -> tuple[Examples, Examples]:
+    """The labelled recordings, and those whose labels may not be used: of these nothing is known.
+
+    The latter name no patient; folds were made by patient. Raises Unreadable when a pack is absent.
+    """
+    rows = list(_ptbxl_rows(folder))
+    labelled = [r for r in rows if r.labels["label_source"] == _LABELLED]
+    others = _ptbxl([r for r in rows if r.labels["label_source"] != _LABELLED], classes, leads)
+    return _ptbxl(labelled, classes, leads), unlabelled(others)
+
+
+def unlabelled(examples: Examples) -> Examples:
+    """The same windows with every label forgotten."""
+    nothing = np.zeros_like(examples.y)
+    return replace(examples, y=nothing, known=nothing)
+
+
+def _ptbxl_rows(folder: Path, *, labelled: bool = False) -> Iterator[Recording]:
+    for name in _PTBXL:
+        for r in read_pack(folder / name):
+            if not labelled or r.labels["label_source"] == _LABELLED:
+                yield r
+
+
+def _ptbxl(rows: Iterable[Recording], classes: Sequence[str], leads: Sequence[str]) -> Examples:
+    rows = list(rows)
     x = np.stack([r.mv[[r.leads.index(lead) for lead in leads], :SAMPLES] for r in rows])
     y = np.array([_positive(r.labels["scp"], classes) for r in rows])
     return Examples(

@@ -10,7 +10,7 @@ from liteheart.ids import DeviceId, PatientId
 PERIOD_S: Final = 600.0  # each patient's story repeats after this
 
 _EVENTS: Final[tuple[tuple[float, Episode], ...]] = (  # when, and what; each to another patient while there are enough
-    (15.0, Episode("asystole", 6.0)),
+    (8.0, Episode("asystole", 6.0)),
     (35.0, Episode("vf", 20.0)),
     (65.0, Episode("vt", 14.0, rate_bpm=176)),
     (95.0, Episode("sinus", 30.0, rate_bpm=30)),
@@ -59,7 +59,7 @@ class PatientScript:
 
 
 def ward(n_patients: int) -> list[PatientScript]:
-    """Beds A-01, A-02, ... with their stories. The first lethal rhythm begins after 15 s. Raises ValueError below 1."""
+    """Beds A-01, A-02, ... with their stories. The first lethal rhythm begins after 8 s. Raises ValueError below 1."""
     if n_patients < 1:
         raise ValueError(f"n_patients: {n_patients} is less than one")
     events: list[list[tuple[float, Episode]]] = [[] for _ in range(n_patients)]

@@ -169,7 +169,7 @@ class Ward:
                 state = self._state(i, frame)
                 self.board.put_frame(frame)
                 self.board.put_state(state)
-                payload = json.dumps(state.to_json()).encode()
+                payload = json.dumps(replace(state, bed="").to_json()).encode()  # the monitor knows no beds
                 self.feed.publish(
                     [
                         LiveMessage("frame", patient, encode_frame(frame, raw=i % 2 == 1)),

@@ -1,0 +1,96 @@
+"""The teachers of one run: an ensemble from the labels there are, refined on the recordings that have none.
+
+Generation 1 learns from the labels. Each later one is trained anew on labels and on what the ensemble before it says of
+every recording, strongly disturbed: a noisy student (Xie et al. 2020) that sees all leads.
+"""
+
+import io
+import json
+import logging
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from inference.distill.guide import Ensemble, calibrated
+from inference.distill.loop import Budget, distil
+from inference.distill.objective import arm
+from inference.distill.scarce import Material
+from inference.model.teacher import Teacher, TeacherShape
+from inference.train.views import STRONG
+
+log = logging.getLogger(__name__)
+# Half of the leads hidden: with few labels a teacher of 12 leads overfits to how leads agree.
+HIDING: Final = replace(STRONG, lead_loss=0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherSettings:
+    """How teachers are made."""
+
+    count: int = 3  # in an ensemble
+    generations: int = 1  # a second one cost twice the time and gained nothing, see the notebook
+    channels: tuple[int, int, int] = (64, 128, 192)
+    depths: tuple[int, int, int] = (1, 2, 2)
+    dropout: float = 0.3
+    first_arm: str = "scratch"
+    later_arm: str = "kd+u"
+    first: Budget = field(default_factory=lambda: Budget(steps=400, view=HIDING))
+    later: Budget = field(default_factory=lambda: Budget(steps=500, view=HIDING))
+
+    def shape(self, classes: int) -> TeacherShape:
+        """The shape of each of them."""
+        return TeacherShape(classes, channels=self.channels, depths=self.depths, dropout=self.dropout)
+
+
+def teach(material: Material, settings: TeacherSettings, *, seed: int) -> Ensemble:
+    """The last generation's ensemble, calibrated on the validation windows."""
+    ensemble: Ensemble | None = None
+    for generation in range(settings.generations):
+        members = []
+        guide = ensemble.guide(material.labelled, material.pool) if ensemble else None
+        for i in range(settings.count):
+            member = Teacher(settings.shape(len(material.labelled.classes)))
+            own = 1000 * seed + 10 * generation + i
+            todo, budget = (
+                (settings.first_arm, settings.first) if guide is None else (settings.later_arm, settings.later)
+            )
+            members.append(
+                distil(member, material.labelled, arm(todo), budget, seed=own, pool=material.pool, guide=guide)
+            )
+        ensemble = calibrated(members, material.validation)
+        log.info("seed %d: teachers of generation %d of %d are ready", seed, generation + 1, settings.generations)
+    if ensemble is None:
+        raise ValueError("generations: at least one")
+    return ensemble
+
+
+def save_ensemble(path: Path, ensemble: Ensemble) -> None:
+    """All weights and temperatures in one .npz, no code in it."""
+    arrays = {
+        f"{i}.{name}": value.detach().cpu().numpy()
+        for i, reader in enumerate(ensemble.readers)
+        for name, value in reader.state_dict().items()
+    }
+    meta = json.dumps({"temperatures": ensemble.temperatures}).encode()
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, meta=np.frombuffer(meta, np.uint8), **arrays)
+    part = path.with_suffix(".part")
+    part.write_bytes(buffer.getvalue())
+    part.replace(path)
+
+
+def load_ensemble(path: Path, shape: TeacherShape) -> Ensemble:
+    """What `save_ensemble` wrote. Raises OSError, KeyError or RuntimeError for another file or shape."""
+    with np.load(path, allow_pickle=False) as arrays:
+        temperatures = tuple(json.loads(bytes(arrays["meta"]))["temperatures"])
+        readers = []
+        for i in range(len(temperatures)):
+            reader = Teacher(shape)
+            own = f"{i}."
+            state = {n.removeprefix(own): torch.from_numpy(arrays[n]) for n in arrays.files if n.startswith(own)}
+            reader.load_state_dict(state)
+            readers.append(reader.eval())
+    return Ensemble(tuple(readers), temperatures)

@@ -1,0 +1,68 @@
+"""The card of a student: what it is, what it was made of, how well it does. Read without torch, slow to load."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from inference.preprocess import VERSION
+from liteheart.errors import Misconfigured
+from liteheart.ids import ModelVersion
+
+CARD: Final = "student.json"
+ARCHITECTURE: Final = "fast"
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a reader, a nurse's board and the engine need to know of one set of weights."""
+
+    name: str
+    classes: tuple[str, ...]  # condition codes, in the order of the logits
+    temperature: dict[str, float]  # logits are divided by it
+    thresholds: dict[str, float]  # a probability at or above it is a finding
+    channels: tuple[int, int, int] = (48, 96, 96)
+    architecture: str = ARCHITECTURE
+    preprocess: str = VERSION
+    sha256: str = ""  # of the weights file
+    about: dict[str, Any] = field(default_factory=dict)  # data, licences, splits, metrics, use, limits
+
+    @property
+    def version(self) -> ModelVersion:
+        """Name and the first digits of the weights' checksum."""
+        return ModelVersion(f"{self.name}-{self.sha256[:8]}")
+
+
+def load_card(folder: Path) -> Card:
+    """The card in `folder`. Raises Misconfigured when it is missing, broken, or of another preprocessing."""
+    path = folder / CARD
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Misconfigured("inference.model_dir", f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise Misconfigured("inference.model_dir", f"{path} is not JSON: {error}") from None
+    if not isinstance(raw, dict) or raw.pop("format", None) != FORMAT:
+        raise Misconfigured("inference.model_dir", f"{path} is not a card of format {FORMAT}")
+    try:
+        card = Card(**raw | {"classes": tuple(raw["classes"]), "channels": tuple(raw["channels"])})
+    except (KeyError, TypeError) as error:
+        raise Misconfigured("inference.model_dir", f"{path} is not a card: {error}") from None
+    _check(card, path)
+    return card
+
+
+def _check(card: Card, path: Path) -> None:
+    if card.preprocess != VERSION:
+        raise Misconfigured(
+            "inference.model_dir", f"{path} asks for preprocessing {card.preprocess!r}; this is {VERSION!r}"
+        )
+    if card.architecture != ARCHITECTURE:
+        raise Misconfigured("inference.model_dir", f"{path} asks for the network {card.architecture!r}")
+    for key in ("temperature", "thresholds"):
+        values: dict[str, Any] = getattr(card, key)
+        if absent := set(card.classes) - set(values):
+            raise Misconfigured("inference.model_dir", f"{path} has no {key} for {sorted(absent)[0]}")
+        if wrong := [c for c in card.classes if not isinstance(values[c], int | float) or not values[c] > 0]:
+            raise Misconfigured("inference.model_dir", f"{path} has a {key} for {wrong[0]} that is not positive")

@@ -1,0 +1,46 @@
+"""What a network says of a batch, layer by layer: the common language of teachers and students."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """One pass over b windows.
+
+    maps float [b, channels, time] each, shallow to deep; pooled float [b, features], what the last layer reads;
+    logits float [b, classes].
+    """
+
+    maps: tuple[torch.Tensor, ...]
+    pooled: torch.Tensor
+    logits: torch.Tensor
+
+    def take(self, rows: slice) -> "Reading":
+        """The same pass, of some windows only."""
+        return Reading(tuple(m[rows] for m in self.maps), self.pooled[rows], self.logits[rows])
+
+    def detach(self) -> "Reading":
+        """The same values without a graph."""
+        return Reading(tuple(m.detach() for m in self.maps), self.pooled.detach(), self.logits.detach())
+
+
+class Reader(nn.Module, ABC):
+    """A network that shows its layers. `leads` in, `map_channels` and `pooled_size` of its readings."""
+
+    leads: int
+    map_channels: tuple[int, ...]
+    pooled_size: int
+    classes: int
+
+    @abstractmethod
+    def read(self, x: torch.Tensor) -> Reading:
+        """The reading of preprocessed windows `x` float [b, leads, samples]."""
+
+
+def global_pool(x: torch.Tensor) -> torch.Tensor:
+    """Mean and max over time, [b, 2 channels], of a map [b, channels, time]."""
+    return torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)
