@@ -20,7 +20,7 @@ from ingest.settings import IngestSettings
 from ingest.stream import PatientStream
 from ingest.validate import check_frame
 from liteheart.alarm import AlarmEvent
-from liteheart.board import LiveMessage, PatientState, alarm_json
+from liteheart.board import LiveMessage, PatientState, alarm_message
 from liteheart.clock import US_PER_S, Clock
 from liteheart.errors import Poison, Retryable
 from liteheart.finding import Finding
@@ -312,10 +312,7 @@ class Monitor:
 def _live(frames: Sequence[Frame], states: Sequence[PatientState], events: Sequence[AlarmEvent]) -> list[LiveMessage]:
     """Alarms first: on a slow link they must not queue behind strips."""
     return [
-        *(
-            LiveMessage("alarm", e.alarm.patient, json.dumps(alarm_json(e.alarm) | {"action": e.action}).encode())
-            for e in events
-        ),
+        *map(alarm_message, events),
         *(LiveMessage("state", s.patient, json.dumps(s.to_json()).encode()) for s in states),
         *(LiveMessage("frame", f.patient, encode_frame(f)) for f in frames),
     ]

@@ -35,6 +35,7 @@ from inference.serve.engine import Engine, load_network
 from inference.settings import InferenceSettings
 from ingest.ports import FramePublisher
 from liteheart.alarm import AlarmEvent
+from liteheart.board import alarm_message
 from liteheart.clock import US_PER_S, Clock, SystemClock
 from liteheart.errors import Misconfigured
 from liteheart.metrics import Metrics
@@ -203,7 +204,7 @@ def _chores(
         if clock.now_us() < listening_us + grace_us:  # nobody was listening before: that is no patient's silence
             return
         events = await asyncio.to_thread(_silences, storage.monitor, settings, system.metrics, clock.now_us())
-        system.feed.publish(wiring.alarm_messages(events))
+        system.feed.publish([alarm_message(event) for event in events])
 
     async def relay() -> None:
         while letters := await asyncio.to_thread(storage.outbox.claim, 500, clock.now_us()):

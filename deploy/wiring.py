@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -17,8 +16,7 @@ from deploy.settings import Settings
 from deploy.transport.publisher import EmbeddedPublisher
 from ingest.gateway import gateway_router
 from ingest.ports import FramePublisher, Record
-from liteheart.alarm import AlarmEvent
-from liteheart.board import LiveMessage, alarm_json
+from liteheart.board import LiveMessage
 from liteheart.clock import Clock
 from liteheart.conditions import CONDITIONS
 from liteheart.metrics import Metrics
@@ -146,14 +144,6 @@ class Publishes(Protocol):
     def publish(self, messages: Sequence[LiveMessage]) -> None:
         """Send them."""
         ...
-
-
-def alarm_messages(events: Sequence[AlarmEvent]) -> list[LiveMessage]:
-    """Alarm events for the live feed."""
-    return [
-        LiveMessage("alarm", e.alarm.patient, json.dumps(alarm_json(e.alarm) | {"action": e.action}).encode())
-        for e in events
-    ]
 
 
 def letter_record(letter: Letter) -> Record:

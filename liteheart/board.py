@@ -1,10 +1,11 @@
 """What the ward sees: the latest state of each patient, and the messages of the live feed."""
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from liteheart.alarm import Alarm
+from liteheart.alarm import Alarm, AlarmEvent
 from liteheart.ids import DeviceId, PatientId
 
 
@@ -51,3 +52,9 @@ class LiveMessage:
     kind: LiveKind
     patient: PatientId
     payload: bytes
+
+
+def alarm_message(event: AlarmEvent) -> LiveMessage:
+    """A transition of an alarm for the live feed: the alarm's values and `action`."""
+    payload = alarm_json(event.alarm) | {"action": event.action}
+    return LiveMessage("alarm", event.alarm.patient, json.dumps(payload).encode())
