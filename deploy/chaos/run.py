@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import itertools
 import random
 import sys
 import time
@@ -25,6 +26,7 @@ _BEFORE_S = 6.0  # of undisturbed signal before the first kill
 _AFTER_S = 10.0  # and after the last
 _SETTLE_S = 120.0  # until everything sent is stored, at most
 _LOOK_S = 0.2  # between two looks at storage
+_LOOKS_A_LINE = 50  # on stderr
 _FROZEN_S = 9.0  # longer than the session of the group and the rebalance after it
 _WHILE_STARTING = 0.2  # share of the kills that may hit a role before it is ready
 
@@ -182,7 +184,10 @@ async def _choose(chance: random.Random, targets: Sequence[Target]) -> Target:
 
 
 async def _look(storage: wiring.Storage, watch: Watch) -> None:
-    while True:
+    for look in itertools.count(1):
+        if look % _LOOKS_A_LINE == 0 and watch.newest_us:
+            behind = sorted((SystemClock().now_us() - t) / US_PER_S for t in watch.newest_us.values())
+            say(f"stored signal is {behind[0]:.1f} to {behind[-1]:.1f} s old")
         with contextlib.suppress(Retryable):
             states = await asyncio.to_thread(storage.monitor.states)
             watch.saw({s.patient: s.last_sample_us for s in states}, SystemClock().now_us())

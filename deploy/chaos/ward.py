@@ -51,16 +51,16 @@ class _NotingSink:
 
 
 class Ward:
-    """All patients. `stop` lets each device send what it has and then end."""
+    """All patients. After `stop` each device sends what it has recorded by then, and ends."""
 
     def __init__(self, patients: int) -> None:
         self.diary = Diary()
         self.members = [(PatientId(f"chaos-{i:03d}"), DeviceId(f"chaos-device-{i:03d}")) for i in range(patients)]
-        self._stopped = asyncio.Event()
+        self._end_us: int | None = None
 
     def stop(self) -> None:
-        """No more new frames."""
-        self._stopped.set()
+        """Record no more."""
+        self._end_us = SystemClock().now_us()
 
     async def play(self, url: str, tokens: Sequence[str]) -> list[Played]:
         """Send until `stop`; what became of each device's frames. A frame a second, as in life."""
@@ -76,6 +76,6 @@ class Ward:
 
     def _until_stopped(self, simulated: SimulatedPatient) -> Iterator[Frame]:
         for frame in simulated.frames():
-            if self._stopped.is_set():
+            if self._end_us is not None and frame.t1_us > self._end_us:
                 return
             yield frame
