@@ -47,12 +47,10 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
     engine = open_engine(StorageSettings(url))
+    server.dispose()
     upgrade(engine)
     engine.dispose()
-    yield url
-    with server.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    server.dispose()
+    yield url  # the server is thrown away with everything in it
 
 
 def _sql(name: str, request: pytest.FixtureRequest, folder: Path) -> StorageSettings:
