@@ -39,7 +39,7 @@ class Stores:
 
 
 @pytest.fixture(scope="session")
-def postgres_database(postgres_url: str) -> Iterator[str]:
+def postgres_database(postgres_url: str) -> str:
     """URL of a database of our own, with the tables of the newest migration."""
     name = f"contract_{uuid.uuid4().hex[:12]}"
     server = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
@@ -50,7 +50,7 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
     server.dispose()
     upgrade(engine)
     engine.dispose()
-    yield url  # the server is thrown away with everything in it
+    return url  # the server is thrown away with everything in it
 
 
 def _sql(name: str, request: pytest.FixtureRequest, folder: Path) -> StorageSettings:
