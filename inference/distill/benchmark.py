@@ -7,14 +7,15 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import torch
 
 from inference.distill.figures import Scored, measure, thresholds
-from inference.distill.guide import Ensemble, Guide, logits
+from inference.distill.guide import Ensemble, Guide
 from inference.distill.loop import Budget, distil
 from inference.distill.objective import Arm, arm
 from inference.distill.scarce import Material, scarce, together
@@ -23,12 +24,12 @@ from inference.model.reading import Reader
 from inference.model.student import Student, StudentShape, parameters
 from inference.model.teacher import Teacher, TeacherShape
 from inference.train.calibrate import Floats, fit_temperature, probabilities
-from inference.train.data import Examples, read_ptbxl_all
+from inference.train.data import LEADS, Examples, read_ptbxl_all
+from inference.train.measure import predict
 from inference.train.split import TEST, TRAIN, VALIDATION, by_fold
 from liteheart.conditions import SCORED
 
 log = logging.getLogger(__name__)
-LEADS: Final = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 SHARES: Final = {"full": 1.0, "10": 0.10, "5": 0.05}  # of the labelled training patients that keep their labels
 TEACHER: Final = "teacher"  # the arm that is no student: the ensemble itself, all leads
 
@@ -40,7 +41,7 @@ class BenchmarkSettings:
     labels: str = "10"
     rotate: bool = False  # seed s tests on another fold each time: more test windows, the same work
     teachers: TeacherSettings = field(default_factory=TeacherSettings)
-    budget: Budget = field(default_factory=Budget)
+    budget: Budget = field(default_factory=lambda: Budget(steps=1000))
 
 
 def settings_for(labels: str, *, rotate: bool = False) -> BenchmarkSettings:
@@ -118,7 +119,7 @@ def _teachers(
 ) -> Ensemble:
     path = out / f"teachers.seed{seed}.npz"
     if path.exists():
-        return load_ensemble(path, settings.teachers.shape(len(material.labelled.classes)))
+        return load_ensemble(path, settings.teachers, len(material.labelled.classes))
     progress(f"seed {seed}: {settings.teachers.count} teachers, {settings.teachers.generations} generations")
     ensemble = teach(material, settings.teachers, seed=seed)
     save_ensemble(path, ensemble)
@@ -126,15 +127,18 @@ def _teachers(
 
 
 def _learn(todo: Arm, material: Material, guide: Guide, budget: Budget, seed: int) -> Reader:
+    torch.manual_seed(seed)
     classes, shape = len(material.labelled.classes), StudentShape(len(material.labelled.classes))
     learner: Reader
     match todo.learner:
         case "student":
             learner = Student(shape)
         case "student12":
-            learner = Teacher(TeacherShape(classes, channels=shape.channels, depths=(1, 1, 1)))
+            learner = Teacher(TeacherShape(classes, channels=shape.channels, depths=(1, 1, 1), beats=shape.beats))
         case "teacher1":
-            learner = Teacher(TeacherShape(classes, leads=1))
+            learner = Teacher(TeacherShape(classes, leads=1, beats=shape.beats))
+        case "window":
+            learner = Student(replace(shape, beats=None))
     return distil(learner, material.labelled, todo, budget, seed=seed, pool=material.pool, guide=guide)
 
 
@@ -171,8 +175,8 @@ def _finish(
 def _probabilities(model: Reader | Ensemble, side: Examples, material: Material) -> Floats:
     if isinstance(model, Ensemble):
         return model.probabilities(side.x)
-    t = fit_temperature(logits(model, material.validation.x), material.validation.y)
-    return probabilities(logits(model, side.x), t)
+    t = fit_temperature(predict(model, material.validation.x), material.validation.y)
+    return probabilities(predict(model, side.x), t)
 
 
 def vars_of(scored: Scored) -> dict[str, Any]:

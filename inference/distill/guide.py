@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
+from inference.distill.kernel import KernelTeacher
 from inference.model.reading import Reader
 from inference.preprocess import Batch
 from inference.train.calibrate import Floats, fit_temperature, probabilities
 from inference.train.data import Examples
+from inference.train.measure import predict
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,41 +27,39 @@ class Guide:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ensemble:
-    """Teachers with their temperatures; the mean of their probabilities is what they say."""
+    """Teachers with their temperatures; the mean of their probabilities is what they say, half of it the kernel's."""
 
     readers: tuple[Reader, ...]
     temperatures: tuple[float, ...]
+    kernel: KernelTeacher | None = None
 
     def probabilities(self, x: Batch) -> Floats:
         """[n, classes] of `x` float32 [n, leads, samples]."""
-        each = [probabilities(logits(r, x), t) for r, t in zip(self.readers, self.temperatures, strict=True)]
-        return np.asarray(np.mean(each, axis=0))
-
-    def logits(self, x: Batch) -> Floats:
-        """The same as logits."""
-        p = np.clip(self.probabilities(x), 1e-5, 1 - 1e-5)
-        return np.asarray(np.log(p / (1 - p)))
+        return self._mean(x, self.kernel.probabilities(x) if self.kernel else None)
 
     def guide(self, labelled: Examples, pool: Examples | None) -> Guide:
-        """What the ensemble says, cached; its first member is the one whose layers are read."""
-        return Guide(self.logits(labelled.x), self.logits(pool.x) if pool else None, frozen(self.readers[0]))
+        """What the ensemble says, cached; its first member is the one whose layers are read.
+
+        `labelled` are the recordings it learned from, in order: the kernel leaves each one out when it speaks of it.
+        """
+        own = self._mean(labelled.x, self.kernel.left_out(labelled.y) if self.kernel else None)
+        return Guide(_logits(own), _logits(self.probabilities(pool.x)) if pool else None, frozen(self.readers[0]))
+
+    def _mean(self, x: Batch, kernel: Floats | None) -> Floats:
+        each = [probabilities(predict(r, x), t) for r, t in zip(self.readers, self.temperatures, strict=True)]
+        mean = np.asarray(np.mean(each, axis=0))
+        return mean if kernel is None else (mean + kernel) / 2
 
 
-def calibrated(readers: Sequence[Reader], validation: Examples) -> Ensemble:
-    """An ensemble, each member with the temperature at which `validation` is likeliest."""
-    return Ensemble(tuple(readers), tuple(fit_temperature(logits(r, validation.x), validation.y) for r in readers))
+def _logits(p: Floats) -> Floats:
+    p = np.clip(p, 1e-5, 1 - 1e-5)
+    return np.asarray(np.log(p / (1 - p)))
 
 
-def logits(reader: Reader, x: Batch) -> npt.NDArray[np.float64]:
-    """Logits float64 [n, classes] of `x` [n, leads, samples], in fp32; leads beyond the reader's are not read."""
-    reader.eval()
-    place = next(reader.parameters()).device
-    with torch.inference_mode():
-        parts = [
-            reader.read(torch.from_numpy(x[i : i + 64, : reader.leads]).to(place)).logits.double().cpu().numpy()
-            for i in range(0, len(x), 64)
-        ]
-    return np.concatenate(parts) if parts else np.zeros((0, reader.classes))
+def calibrated(readers: Sequence[Reader], validation: Examples, kernel: KernelTeacher | None = None) -> Ensemble:
+    """An ensemble, each reader with the temperature at which `validation` is likeliest."""
+    temperatures = tuple(fit_temperature(predict(r, validation.x), validation.y) for r in readers)
+    return Ensemble(tuple(readers), temperatures, kernel)
 
 
 def frozen(reader: Reader) -> Reader:

@@ -72,6 +72,7 @@ def distil(
     torch.manual_seed(seed)
     place, rng = device(), np.random.default_rng(seed)
     generator = torch.Generator(place).manual_seed(seed)
+    learner.look(labelled.x if pool is None else np.concatenate([labelled.x, pool.x]))
     learner = channels_last(learner.to(place)).train()
     teacher = guide.reader.to(place) if guide and guide.reader else None
     objective = Objective(arm, learner, teacher).to(place)

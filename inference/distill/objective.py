@@ -2,6 +2,7 @@
 
 scratch, kd, mld, fitnet, attention, vid, rkd, crd, mvkt, pseudo, fixmatch, mean-teacher, liteheart
 WORD+u            unlabelled recordings take part
+WORD:window       the student without its beat branch
 liteheart:OPTION  act grad attn uniform shuffled | learned all diag last vid-layers | sure | no-region no-mutual
 """
 
@@ -20,7 +21,7 @@ from inference.distill.step import Step, Term
 from inference.distill.transfer import AttentionTransfer, Contrast, FitNet, Relations
 from inference.model.reading import Reader
 
-Learner = Literal["student", "student12", "teacher1"]
+Learner = Literal["student", "student12", "teacher1", "window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,8 @@ def _with(found: Arm, option: str) -> Arm:
     layers = option.removesuffix("-layers")
     if layers in get_args(Layers):
         return replace(found, mutual=replace(found.mutual, layers=cast(Layers, layers)))
+    if option == "window":
+        return replace(found, learner="window")
     if option == "sure":
         return replace(found, soft=replace(found.soft, power=1.0))
     if option.startswith("no-"):

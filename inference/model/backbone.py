@@ -88,6 +88,7 @@ class Backbone(Reader):
         super().__init__()
         self.shape = shape
         self.leads, self.classes, self.pooled_size = shape.leads, shape.classes, shape.width
+        self.beats = None
         self.blocks = nn.ModuleList(ConvBlock(c, shape.width) for c in (shape.leads, shape.width, shape.width))
         self.layers = nn.ModuleList(
             TransformerLayer(shape.width, shape.heads, causal=shape.causal) for _ in range(shape.layers)

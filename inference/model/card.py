@@ -23,6 +23,7 @@ class Card:
     temperature: dict[str, float]  # logits are divided by it
     thresholds: dict[str, float]  # a probability at or above it is a finding
     channels: tuple[int, int, int] = (48, 96, 96)
+    beats: tuple[int, int] | None = None  # components and hidden units of the half that reads median beats
     architecture: str = ARCHITECTURE
     preprocess: str = VERSION
     sha256: str = ""  # of the weights file
@@ -46,7 +47,8 @@ def load_card(folder: Path) -> Card:
     if not isinstance(raw, dict) or raw.pop("format", None) != FORMAT:
         raise Misconfigured("inference.model_dir", f"{path} is not a card of format {FORMAT}")
     try:
-        card = Card(**raw | {"classes": tuple(raw["classes"]), "channels": tuple(raw["channels"])})
+        tuples = {key: tuple(raw[key]) for key in ("classes", "channels", "beats") if raw.get(key) is not None}
+        card = Card(**raw | tuples)
     except (KeyError, TypeError) as error:
         raise Misconfigured("inference.model_dir", f"{path} is not a card: {error}") from None
     _check(card, path)

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from inference.model.beats import BeatShape
 from inference.model.card import CARD, FORMAT, Card, load_card
 from inference.model.student import Student, StudentShape, fold
 from liteheart.errors import Misconfigured
@@ -28,7 +29,13 @@ def save_checkpoint(folder: Path, student: Student, card: Card) -> Card:
     arrays = {k: v.detach().cpu().numpy() for k, v in student.state_dict().items() if "num_batches" not in k}
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    card = dataclasses.replace(card, sha256=hashlib.sha256(buffer.getvalue()).hexdigest())
+    beats = student.shape.beats
+    card = dataclasses.replace(
+        card,
+        channels=student.shape.channels,
+        beats=(beats.components, beats.hidden) if beats else None,
+        sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
+    )
     (folder / WEIGHTS).write_bytes(buffer.getvalue())
     text = json.dumps({"format": FORMAT} | dataclasses.asdict(card), indent=1, ensure_ascii=False)
     (folder / CARD).write_text(text + "\n", encoding="utf-8")
@@ -48,7 +55,8 @@ def load_student(folder: Path, *, folded: bool = True) -> tuple[Student, Card]:
         raise Misconfigured("inference.model_dir", f"{path} cannot be read: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != card.sha256:
         raise Misconfigured("inference.model_dir", f"{path} is not the file that its card describes (sha256)")
-    student = Student(StudentShape(classes=len(card.classes), channels=card.channels))
+    beats = BeatShape(components=card.beats[0], hidden=card.beats[1]) if card.beats else None
+    student = Student(StudentShape(classes=len(card.classes), channels=card.channels, beats=beats))
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         state = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     try:

@@ -2,9 +2,15 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+
+from inference.preprocess import Batch
+
+if TYPE_CHECKING:
+    from inference.model.beats import BeatBranch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +41,17 @@ class Reader(nn.Module, ABC):
     map_channels: tuple[int, ...]
     pooled_size: int
     classes: int
+    beats: "BeatBranch | None"  # the half that reads median beats, if it has one
+
+    @property
+    def learns(self) -> bool:
+        """Whether this pass is one that weights are trained by."""
+        return self.training and torch.is_grad_enabled()
+
+    def look(self, windows: Batch) -> None:
+        """Fit what is not trained, from `windows` float32 [n, leads, samples]; does nothing a second time."""
+        if self.beats is not None and not self.beats.seen.item():
+            self.beats.look(windows)
 
     @abstractmethod
     def read(self, x: torch.Tensor) -> Reading:

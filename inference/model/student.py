@@ -2,6 +2,7 @@
 
     [b, 1, 1, 1000] --stem k15 s5--> [b, 48, 1, 200] --block--> 48 x 200 --block s2--> 96 x 100 --block s2--> 96 x 50
                     --mean and max over time--> 192 --linear--> logits [b, classes]
+          and beat view --> median beat, rhythm --two layers--> 192 --linear--> logits; the mean of both
 
 Convolutions over time are written as 2-D ones of height 1, because only those have a channels-last layout in torch,
 which is what makes them fast on a CPU and on a GPU. Dense on purpose: depthwise ones have fewer operations, but no more
@@ -15,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from inference.model.beats import BEATS, BeatBranch, BeatShape, both
 from inference.model.reading import Reader, Reading, global_pool
 
 M = TypeVar("M", bound=nn.Module)
@@ -29,6 +31,7 @@ class StudentShape:
     kernel: int = 5
     stem_kernel: int = 15
     stem_stride: int = 5
+    beats: BeatShape | None = BEATS  # None: the window alone is read
 
 
 class Block(nn.Module):
@@ -55,8 +58,10 @@ class Student(Reader):
         super().__init__()
         self.shape = shape
         self.leads, self.classes = 1, shape.classes
-        self.map_channels, self.pooled_size = shape.channels, 2 * shape.channels[-1]
+        self.map_channels = shape.channels
+        self.pooled_size = 2 * shape.channels[-1] + (shape.beats.hidden if shape.beats else 0)
         c1, c2, c3 = shape.channels
+        self.beats = BeatBranch(1, shape.classes, shape.beats) if shape.beats else None
         self.stem = convolution(1, c1, shape.stem_kernel, shape.stem_stride)
         self.blocks = nn.Sequential(
             Block(c1, c1, shape.kernel, 1), Block(c1, c2, shape.kernel, 2), Block(c2, c3, shape.kernel, 2)
@@ -71,19 +76,12 @@ class Student(Reader):
             maps.append(block(y).squeeze(2))
             y = maps[-1].unsqueeze(2)  # what is shown lies on the way to the logits, so that gradients reach it
         pooled = global_pool(maps[-1])
-        return Reading(tuple(maps), pooled, self.head(pooled))
-
-    def features(self, x: torch.Tensor) -> torch.Tensor:
-        """The last feature map [b, channels, 1, 50]."""
-        image = x[:, None, None, :].contiguous(memory_format=torch.channels_last)
-        y: torch.Tensor = self.blocks(torch.relu(self.stem(image)))
-        return y
+        reading = Reading(tuple(maps), pooled, self.head(pooled))
+        return both(reading, self.beats(x), either=self.learns) if self.beats else reading
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits float [b, classes] of `x` float [b, 1000]."""
-        y = self.features(x)
-        logits: torch.Tensor = self.head(torch.cat([y.mean(dim=(2, 3)), y.amax(dim=(2, 3))], dim=1))
-        return logits
+        return self.read(x[:, None]).logits
 
 
 def fold(student: Student) -> Student:

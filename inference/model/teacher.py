@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from inference.model.beats import BeatBranch, BeatShape, both
 from inference.model.reading import Reader, Reading, global_pool
 from inference.model.student import Block, convolution
 
@@ -28,6 +29,7 @@ class TeacherShape:
     stem_kernel: int = 15
     stem_stride: int = 5
     dropout: float = 0.0  # of the pooled features
+    beats: BeatShape | None = None  # None: the window alone is read; the kernel teacher reads the beats
 
 
 class Teacher(Reader):
@@ -37,7 +39,9 @@ class Teacher(Reader):
         super().__init__()
         self.shape = shape
         self.leads, self.classes = shape.leads, shape.classes
-        self.map_channels, self.pooled_size = shape.channels, 2 * shape.channels[-1]
+        self.map_channels = shape.channels
+        self.pooled_size = 2 * shape.channels[-1] + (shape.beats.hidden if shape.beats else 0)
+        self.beats = BeatBranch(shape.leads, shape.classes, shape.beats) if shape.beats else None
         c1, c2, c3 = shape.channels
         self.stem = convolution(shape.leads, c1, shape.stem_kernel, shape.stem_stride)
         self.scales = nn.ModuleList(
@@ -45,7 +49,7 @@ class Teacher(Reader):
             for c_in, c_out, depth, stride in zip((c1, c1, c2), (c1, c2, c3), shape.depths, (1, 2, 2), strict=True)
         )
         self.dropout = nn.Dropout(shape.dropout)
-        self.head = nn.Linear(self.pooled_size, shape.classes)
+        self.head = nn.Linear(2 * c3, shape.classes)
 
     def read(self, x: torch.Tensor) -> Reading:
         """The reading of `x` float [b, leads, 1000]; maps of 200, 100 and 50 steps."""
@@ -55,7 +59,8 @@ class Teacher(Reader):
             maps.append(scale(y).squeeze(2))
             y = maps[-1].unsqueeze(2)  # what is shown lies on the way to the logits, so that gradients reach it
         pooled = global_pool(maps[-1])
-        return Reading(tuple(maps), pooled, self.head(self.dropout(pooled)))
+        reading = Reading(tuple(maps), pooled, self.head(self.dropout(pooled)))
+        return both(reading, self.beats(x), either=self.learns) if self.beats else reading
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits float [b, classes]."""

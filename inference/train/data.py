@@ -22,6 +22,7 @@ from liteheart.errors import Unreadable
 from liteheart.wire import from_planes
 
 Flags = npt.NDArray[np.bool_]
+LEADS: Final = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _PTBXL = ("ptbxl_folds1to4.ecg.xz", "ptbxl_folds5to8.ecg.xz")
 HANDHELD: Final = {"cinc2017_parts01": 1, "cinc2017_parts23": 1, "cinc2017_parts45": 8}
 _LABELLED = "ptbxl_metadata"  # the only source of labels that may be trained on

@@ -59,6 +59,17 @@ def macro_average_precision(scores: Floats, y: Flags) -> float:
     return macro(average_precision(scores, y))
 
 
+def calibration_error(p: Floats, y: Flags, *, bins: int = 10) -> float:
+    """Expected calibration error, mean over classes: what is said against what holds, in bins of equal width."""
+    errors = []
+    for c in range(p.shape[1]):
+        at = np.minimum((p[:, c] * bins).astype(np.int64), bins - 1)
+        n = np.bincount(at, minlength=bins)
+        said, held = (np.bincount(at, v, minlength=bins) for v in (p[:, c], y[:, c].astype(np.float64)))
+        errors.append(float(np.abs(said - held).sum() / max(n.sum(), 1)))
+    return float(np.mean(errors))
+
+
 def macro_f1(thresholds: npt.ArrayLike) -> Metric:
     """Mean F1 over classes at the given thresholds [classes]."""
     limits = np.asarray(thresholds, np.float64)

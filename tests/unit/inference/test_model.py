@@ -33,9 +33,8 @@ def _saved(folder: Path, student: Student) -> Card:
 
 def test_is_small_and_answers_for_each_class() -> None:
     student = Student(StudentShape(classes=36))
-    assert 190_000 < parameters(student) < 215_000
+    assert 250_000 < parameters(student) < 300_000
     assert student(torch.zeros(4, 1000)).shape == (4, 36)
-    assert student.features(torch.zeros(4, 1000)).shape == (4, 96, 1, 50)
 
 
 def test_folding_keeps_the_function_and_removes_every_batch_norm() -> None:
@@ -113,7 +112,7 @@ def test_refuses_an_empty_folder_and_half_a_checkpoint(tmp_path: Path) -> None:
 def test_weights_hold_no_code(tmp_path: Path) -> None:
     _saved(tmp_path, _student())
     with np.load(tmp_path / WEIGHTS, allow_pickle=False) as arrays:
-        assert all(arrays[name].dtype.kind in "fi" for name in arrays.files)
+        assert all(arrays[name].dtype.kind in "fib" for name in arrays.files)
 
 
 class TestShipped:

@@ -11,10 +11,15 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from inference.model.student import StudentShape
+from inference.distill.kernel import KernelSettings
+from inference.distill.loop import Budget, distil
+from inference.distill.objective import arm
+from inference.distill.ship import ShipSettings, read_course, ship_student, train_teachers
+from inference.distill.teachers import TeacherSettings
+from inference.model.beats import BeatShape
+from inference.model.student import Student, StudentShape
 from inference.preprocess import SAMPLES
 from inference.serve.engine import load_engine
-from inference.train.augment import LIGHT, AugmentSettings, augment
 from inference.train.calibrate import (
     f1_threshold,
     fit_temperature,
@@ -22,11 +27,11 @@ from inference.train.calibrate import (
     precise_threshold,
     probabilities,
 )
-from inference.train.data import Examples, read_cinc2017, read_pack, read_ptbxl
-from inference.train.evaluate import auroc, average_precision, f1, interval, macro, macro_auroc
-from inference.train.loop import TrainSettings, fit, predict
+from inference.train.data import LEADS, Examples, read_cinc2017, read_pack, read_ptbxl
+from inference.train.evaluate import auroc, average_precision, calibration_error, f1, interval, macro, macro_auroc
+from inference.train.measure import predict
 from inference.train.split import PatientLeak, by_fold, check_patients
-from inference.train.student import train_student
+from inference.train.views import WEAK
 from liteheart.conditions import BY_CODE, SCORED
 from liteheart.errors import Unreadable
 from liteheart.wire import to_planes
@@ -182,35 +187,37 @@ def test_an_alarming_condition_gets_the_precision_it_asks_for() -> None:
     assert y[p >= limit - 0.1].mean() < 0.9
 
 
-def test_augmentation_is_drawn_anew_and_bounded() -> None:
-    x = torch.randn(16, SAMPLES)
-    same = [augment(x, LIGHT, torch.Generator().manual_seed(s)) for s in (1, 1, 2)]
-    assert torch.equal(same[0], same[1])
-    assert not torch.equal(same[0], same[2])
-    still = augment(x, AugmentSettings(0.0, 0.0, 0.0, 0.0), torch.Generator())
-    assert torch.equal(still, x.clamp(-5, 5))
+def test_calibration_error_is_nothing_when_what_is_said_holds() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.random((20_000, 2))
+    y = rng.random(p.shape) < p
+    assert calibration_error(p, y) < 0.02
+    assert calibration_error(p**3, y) > 0.1
+    assert calibration_error(np.array([[0.9], [0.9]]), np.array([[True], [False]])) == pytest.approx(0.4)
 
 
 def test_a_student_learns_what_is_there_and_the_same_seed_gives_the_same_student() -> None:
     train, validation, test = by_fold(_synthetic())
-    shape, settings = StudentShape(2, channels=(8, 16, 16)), TrainSettings(epochs=4, batch=16, bf16=False)
-    student = fit(train, shape, settings, seed=3)
-    p = probabilities(predict(student, test.x[:, 0]), 1.0)
-    assert macro_auroc(p, test.y) > 0.95
-    again = fit(train, shape, settings, seed=3)
-    np.testing.assert_allclose(predict(again, validation.x[:, 0]), predict(student, validation.x[:, 0]), atol=1e-4)
+    budget = Budget(steps=60, batch=16, bf16=False, view=WEAK)
+    found = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        shape = StudentShape(2, channels=(8, 16, 16), beats=BeatShape(components=5, hidden=16))
+        found.append(distil(Student(shape), train, arm("scratch"), budget, seed=3))
+    assert macro_auroc(predict(found[0], test.x), test.y) > 0.95
+    np.testing.assert_allclose(predict(found[0], validation.x), predict(found[1], validation.x), atol=1e-4)
 
 
 def test_labels_that_are_not_known_teach_nothing() -> None:
     data = _synthetic(128)
     blind = Examples(data.classes, data.x, data.y, data.known.copy(), data.patients, data.folds)
     blind.known[:, 1] = False
-    settings = TrainSettings(epochs=1, batch=32, bf16=False, weight_decay=0.0)
-    student = fit(blind, StudentShape(2, channels=(8, 8, 8)), settings, seed=0)
     torch.manual_seed(0)
-    fresh = type(student)(student.shape)
-    assert torch.equal(student.head.weight[1], fresh.head.weight[1])
-    assert not torch.equal(student.head.weight[0], fresh.head.weight[0])
+    student = Student(StudentShape(2, channels=(8, 8, 8)))
+    before = student.head.weight.detach().clone()
+    distil(student, blind, arm("scratch"), Budget(steps=4, batch=32, bf16=False, weight_decay=0.0), seed=0)
+    assert torch.equal(student.head.weight[1], before[1])
+    assert not torch.equal(student.head.weight[0], before[0])
 
 
 def _little_ptbxl(folder: Path) -> None:
@@ -225,17 +232,27 @@ def _little_ptbxl(folder: Path) -> None:
             "patient": f"p{i}",
             "label_source": "ptbxl_metadata" if i % 16 < 8 else "elsewhere",
         }
-        head: dict[str, object] = {"name": f"r{i}", "fs_hz": 100, "leads": ["I", "II"], "labels": labels}
-        adc = rng.normal(0, 300, (2, SAMPLES)).astype(np.int16)
-        rows.append((head | {"gain": [1000, 1000], "baseline": [0, 0]}, adc))
+        head: dict[str, object] = {"name": f"r{i}", "fs_hz": 100, "leads": list(LEADS), "labels": labels}
+        adc = rng.normal(0, 300, (12, SAMPLES)).astype(np.int16)
+        rows.append((head | {"gain": [1000] * 12, "baseline": [0] * 12}, adc))
     _pack(folder / "ptbxl_folds1to4.ecg.xz", rows[::2])
     _pack(folder / "ptbxl_folds5to8.ecg.xz", rows[1::2])
 
 
 def test_from_packs_to_weights_that_the_engine_loads(tmp_path: Path) -> None:
     _little_ptbxl(tmp_path)
-    settings = TrainSettings(epochs=1, batch=32, bf16=False)
-    card = train_student(tmp_path, tmp_path / "out", seeds=(0, 1), handheld=False, settings=settings, name="little")
+    few = Budget(steps=3, batch=16, unlabelled_batch=8, bf16=False, other_lead_share=0.25)
+    settings = ShipSettings(
+        budget=few,
+        teachers=TeacherSettings(count=1, channels=(8, 8, 8), depths=(1, 1, 1), first=few, kernel=KernelSettings(8)),
+        handheld=False,
+        shape=StudentShape(len(SCORED), channels=(8, 8, 8), beats=BeatShape(components=6, hidden=8)),
+    )
+    course = read_course(tmp_path, settings)
+    assert not course.material.pool.known.any()
+    assert set(course.material.pool.folds) <= {1, 2, 3, 4, 5, 6}
+    teachers = train_teachers(course, settings)
+    card = ship_student(course, teachers, tmp_path / "out", seeds=(0, 1), settings=settings, name="little")
     engine = load_engine(model_dir=tmp_path / "out", device="cpu")
     assert engine.model == card.version
     assert engine.model.startswith("little-")
@@ -243,6 +260,7 @@ def test_from_packs_to_weights_that_the_engine_loads(tmp_path: Path) -> None:
     metrics = card.about["metrics"]
     value, low, high = metrics["superclasses"]["macro_auroc"]
     assert low <= value <= high
+    assert 0 <= metrics["calibration_error"] <= 1
     assert metrics["by_condition"]["AFIB"]["positives"] >= 1
     assert [d["licence"] for d in card.about["data"]] == ["CC BY 4.0"]
     assert set(card.about["training"]["fold7_macro_auroc_by_seed"]) == {"0", "1"}

@@ -11,7 +11,7 @@ import torch
 from inference.distill import benchmark
 from inference.distill.benchmark import BenchmarkSettings, load_scored, make_material, run_benchmark, run_path
 from inference.distill.figures import Scored, difference, fbeta, gap_closed, groups, measure, thresholds
-from inference.distill.guide import Ensemble, calibrated, logits
+from inference.distill.guide import Ensemble, calibrated
 from inference.distill.loop import Budget, distil
 from inference.distill.objective import arm
 from inference.distill.refresh import refresh_student
@@ -23,6 +23,7 @@ from inference.model.teacher import Teacher, TeacherShape
 from inference.preprocess import SAMPLES
 from inference.train.data import Examples, unlabelled
 from inference.train.evaluate import macro_auroc
+from inference.train.measure import predict
 from inference.train.split import PatientLeak
 from inference.train.views import STRONG, WEAK, ViewSettings, disturb, move
 
@@ -92,8 +93,8 @@ def test_a_student_learns_and_the_same_seed_repeats_it() -> None:
     data = _hearts()
     train, test = data.take(data.folds < 7), data.take(data.folds == 8)
     one, two = (distil(Student(_seeded()), train, arm("scratch"), Budget(steps=40, batch=16), seed=1) for _ in range(2))
-    assert macro_auroc(logits(one, test.x), test.y) > 0.95
-    assert np.array_equal(logits(one, test.x), logits(two, test.x))
+    assert macro_auroc(predict(one, test.x), test.y) > 0.95
+    assert np.array_equal(predict(one, test.x), predict(two, test.x))
 
 
 def _seeded() -> StudentShape:
@@ -111,8 +112,8 @@ def test_unlabelled_hearts_are_learned_from(word: str) -> None:
     budget = Budget(steps=12, batch=8, unlabelled_batch=16)
     with_pool = distil(Student(_seeded()), few, arm(word), budget, seed=0, pool=rest, guide=teacher.guide(few, rest))
     without = distil(Student(_seeded()), few, arm("scratch"), budget, seed=0)
-    assert not np.array_equal(logits(with_pool, data.x), logits(without, data.x))
-    assert np.isfinite(logits(with_pool, data.x)).all()
+    assert not np.array_equal(predict(with_pool, data.x), predict(without, data.x))
+    assert np.isfinite(predict(with_pool, data.x)).all()
 
 
 def test_a_pool_never_teaches_a_label() -> None:
@@ -123,7 +124,7 @@ def test_a_pool_never_teaches_a_label() -> None:
     teacher = calibrated([Teacher(TEACHERS.shape(2))], data)
     budget = Budget(steps=6, batch=8, unlabelled_batch=16)
     found = [
-        logits(
+        predict(
             distil(Student(_seeded()), few, arm("kd+u"), budget, seed=0, pool=p, guide=teacher.guide(few, p)), data.x
         )
         for p in (rest, lying)
@@ -143,7 +144,7 @@ def test_one_lead_windows_of_another_set_teach_what_they_know() -> None:
     budget = Budget(steps=40, batch=2, extra_batch=24, extra_weight=1.0)
     student = distil(Student(_seeded()), nothing, arm("scratch"), budget, seed=0, extra=extra)
     test = _hearts(200, seed=4)
-    assert macro_auroc(logits(student, test.x)[:, :1], test.y[:, :1]) > 0.9
+    assert macro_auroc(predict(student, test.x)[:, :1], test.y[:, :1]) > 0.9
 
 
 def test_teachers_are_calibrated_saved_and_read_back(tmp_path: Path) -> None:
@@ -153,8 +154,8 @@ def test_teachers_are_calibrated_saved_and_read_back(tmp_path: Path) -> None:
     ensemble = teach(material, replace(TEACHERS, first=longer, later=longer), seed=0)
     assert macro_auroc(ensemble.probabilities(material.test.x), material.test.y) > 0.8
     save_ensemble(tmp_path / "t.npz", ensemble)
-    again = load_ensemble(tmp_path / "t.npz", TEACHERS.shape(2))
-    assert np.allclose(again.logits(material.test.x), ensemble.logits(material.test.x), atol=1e-6)
+    again = load_ensemble(tmp_path / "t.npz", TEACHERS, 2)
+    assert np.allclose(again.probabilities(material.test.x), ensemble.probabilities(material.test.x), atol=1e-6)
     assert all(0.25 <= t <= 4 for t in ensemble.temperatures)
 
 
@@ -247,7 +248,7 @@ def test_a_serving_student_is_refreshed_on_new_windows_and_stays_itself(with_tea
     data = _hearts()
     train, test, new = data.take(data.folds < 7), data.take(data.folds == 8), _hearts(128, seed=7)
     student = distil(Student(_seeded()), train, arm("scratch"), Budget(steps=40, batch=16), seed=1)
-    before = logits(student, test.x)
+    before = predict(student, test.x)
     teacher = distil(Teacher(TEACHERS.shape(2)), train, arm("scratch"), Budget(steps=40, batch=16), seed=1)
     windows = new.x if with_teacher else new.x[:, :1]
     budget = Budget(steps=20, batch=16, unlabelled_batch=32, learning_rate=3e-4)
@@ -258,9 +259,9 @@ def test_a_serving_student_is_refreshed_on_new_windows_and_stays_itself(with_tea
         rehearsal=train if with_teacher else None,
         budget=budget,
     )
-    assert np.array_equal(logits(student, test.x), before)
-    assert not np.array_equal(logits(fresh, test.x), before)
-    assert macro_auroc(logits(fresh, test.x), test.y) > 0.95
+    assert np.array_equal(predict(student, test.x), before)
+    assert not np.array_equal(predict(fresh, test.x), before)
+    assert macro_auroc(predict(fresh, test.x), test.y) > 0.95
 
 
 def test_a_refresh_refuses_what_cannot_be() -> None:

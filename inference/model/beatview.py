@@ -1,0 +1,107 @@
+"""The beat of a window: where its beats are, their median, and how they follow one another; in torch, batched.
+
+    x [b, leads, n] --slope over all leads--> beats --aligned--> median beat [b, leads, 80], log amplitude
+                                                   \\--> rhythm [b, 10]
+
+A window holds about ten copies of one beat under noise, at ten places. A convolution has to find that out from a few
+hundred labels; this states it. On PTB-XL a kernel machine that reads only this beats the convolution (notebook,
+2026-11-22). The detector is a plain one, on purpose: it must run on a GPU, batched, on disturbed training views. What
+alarms is the beat path's (`inference.rhythm`), never this.
+"""
+
+from typing import Final
+
+import torch
+from torch.nn import functional as F
+
+from inference.preprocess import FS_HZ
+
+BEFORE: Final = 30  # samples of a beat before its middle: P wave and PR
+AFTER: Final = 50  # and after it: QRS, ST, T
+LENGTH: Final = BEFORE + AFTER
+RHYTHM: Final = 10  # figures of the rhythm
+_MOST: Final = 32  # beats in a window that are looked at
+_APART: Final = 25  # samples to either side in which a beat is the steepest
+_SMOOTH: Final = 9  # samples over which slope is averaged
+_SHARE: Final = 0.35  # of the usual slope of the seconds: below it, no beat
+_FLOOR: Final = 0.004  # mV a sample: below it, nothing is a beat
+_CENTRE: Final = 8  # samples to either side over which the middle of a QRS is taken
+_USUAL_RR_S: Final = 0.8  # where there are no two beats
+
+
+@torch.no_grad()
+def beat_view(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Median beat [b, leads, 80], sign(v) log(1 + 5 |v|) of mV, and rhythm [b, 10], float; finite, 0 without beats.
+
+    `x` float [b, leads, n] at 100 Hz, preprocessed, n >= 100. The rhythm: median log RR in s; of its deviations mean,
+    sd, mean and median step, least and most; tenths of beats; log RMS distance of the oddest and of the usual beat.
+    """
+    x = x.float()
+    slope = torch.zeros_like(x)
+    slope[:, :, 1:-1] = (x[:, :, 2:] - x[:, :, :-2]) / 2
+    at, have = _middles(*_beats(slope.square().sum(dim=1).sqrt()), slope.square().sum(dim=1))
+    n = x.shape[2]
+    whole = have & (at >= BEFORE) & (at + AFTER <= n)
+    index = (at[:, :, None] + torch.arange(-BEFORE, AFTER, device=x.device)).clamp(0, n - 1)
+    beats = x.gather(2, index.flatten(1)[:, None].expand(-1, x.shape[1], -1)).reshape(*x.shape[:2], _MOST, LENGTH)
+    middle = masked_median(beats, whole[:, None, :, None].expand_as(beats), dim=2)
+    odd = ((beats - middle[:, :, None]) ** 2).mean(dim=(1, 3)).sqrt() * whole
+    rhythm = torch.cat(
+        [_rhythm(at, have), (0.01 + torch.stack([odd.amax(dim=1), masked_median(odd, whole, dim=1)], dim=1)).log()],
+        dim=1,
+    )
+    return middle.sign() * torch.log1p(5 * middle.abs()), rhythm
+
+
+def masked_median(values: torch.Tensor, keep: torch.Tensor, dim: int) -> torch.Tensor:
+    """The median over `dim` of those values that `keep` marks; 0 where it marks none."""
+    ordered = values.masked_fill(~keep, torch.inf).sort(dim=dim).values
+    n = keep.sum(dim=dim, keepdim=True)
+    last = (n - 1).clamp_min(0)
+    low, high = ordered.gather(dim, last // 2), ordered.gather(dim, torch.minimum(n // 2, last))
+    return torch.where(n > 0, (low + high) / 2, 0.0).squeeze(dim)
+
+
+def _beats(steep: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Places [b, 32] of beats in order of time, and whether there is one, from the slope [b, n] of all leads."""
+    b, n = steep.shape
+    burst = F.avg_pool1d(steep[:, None], _SMOOTH, 1, _SMOOTH // 2, count_include_pad=False)
+    top = F.max_pool1d(burst, 2 * _APART + 1, 1, _APART)[:, 0]
+    burst = burst[:, 0]
+    usual = burst[:, : n // FS_HZ * FS_HZ].reshape(b, -1, FS_HZ).amax(dim=2).median(dim=1, keepdim=True).values
+    beat = (burst >= top) & (burst > _SHARE * usual) & (burst > _FLOOR)
+    left = torch.arange(n, 0, -1, device=steep.device).expand(b, n)
+    first = (left * beat).topk(_MOST, dim=1).values
+    return (n - first).clamp_max(n - 1), first > 0
+
+
+def _middles(at: torch.Tensor, have: torch.Tensor, energy: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The beats moved to the middle of their slope energy [b, n]: the same place whatever the polarity."""
+    span, n = torch.arange(-_CENTRE, _CENTRE + 1, device=at.device), energy.shape[1]
+    for _ in range(2):
+        index = (at[:, :, None] + span).clamp(0, n - 1)
+        weight = energy.gather(1, index.flatten(1)).view_as(index)
+        at = ((weight * index).sum(dim=2) / weight.sum(dim=2).clamp_min(1e-9)).round().long()
+    return at, have
+
+
+def _rhythm(at: torch.Tensor, have: torch.Tensor) -> torch.Tensor:
+    pair = have[:, 1:] & have[:, :-1]
+    log_rr = ((at[:, 1:] - at[:, :-1]).clamp_min(10) / FS_HZ).log()
+    n = pair.sum(dim=1).clamp_min(1)
+    usual = masked_median(log_rr, pair, dim=1)
+    off = (log_rr - usual[:, None]) * pair
+    both = pair[:, 1:] & pair[:, :-1]
+    step = (log_rr[:, 1:] - log_rr[:, :-1]).abs() * both
+    usual = torch.where(pair.any(dim=1), usual, torch.full_like(usual, _USUAL_RR_S).log())
+    figures = (
+        usual,
+        off.sum(dim=1) / n,
+        (off.square().sum(dim=1) / n).sqrt(),
+        step.sum(dim=1) / both.sum(dim=1).clamp_min(1),
+        masked_median(step, both, dim=1),
+        off.amin(dim=1),
+        off.amax(dim=1),
+        have.sum(dim=1) / 10,
+    )
+    return torch.stack(figures, dim=1)
