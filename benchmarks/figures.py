@@ -1,6 +1,7 @@
 """What a benchmark says: figures as JSON lines, with the peer of the same run beside them."""
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
+
+from scipy.stats import t as student_t
 
 NOISY = 0.30  # a spread above this is said, not hidden
 Better = Literal["more", "less"]
@@ -62,6 +65,8 @@ class Figure:
     ratio: float | None = None
     spread: float | None = None  # of `value` over the rounds, (max - min) / median
     ratio_spread: float | None = None
+    ratio_low: float | None = None  # 95 % interval of the mean ratio over the rounds
+    ratio_high: float | None = None
     rounds: int | None = None
     note: str | None = None
 
@@ -83,6 +88,16 @@ class Figure:
 Benchmark = Callable[[Options], Iterator[Figure]]
 
 
+def interval(ratios: Sequence[float]) -> tuple[float, float] | None:
+    """95 % interval of the geometric mean, by Student's t over the rounds; None of fewer than three."""
+    if len(ratios) < 3:
+        return None
+    logs = [math.log(r) for r in ratios]
+    half = float(student_t.ppf(0.975, len(logs) - 1)) * statistics.stdev(logs) / math.sqrt(len(logs))
+    middle = statistics.fmean(logs)
+    return math.exp(middle - half), math.exp(middle + half)
+
+
 def figure(
     name: str,
     unit: str,
@@ -98,6 +113,7 @@ def figure(
         return base
     pairs = zip(mine.values, peer[1].values, strict=True)
     ratios = Measured.of([a / b if better == "more" else b / a for a, b in pairs])
+    low, high = interval(ratios.values) or (None, None)
     return Figure(
         name=name,
         value=mine.median,
@@ -107,6 +123,8 @@ def figure(
         ratio=ratios.median,
         spread=mine.spread,
         ratio_spread=ratios.spread,
+        ratio_low=low,
+        ratio_high=high,
         rounds=len(mine.values),
         note=note,
     )

@@ -11,7 +11,7 @@ import inference.rhythm
 import inference.serve.engine
 from alerts.engine import AlarmEngine
 from deploy.monitor import Monitor
-from inference.rhythm import RhythmTracker
+from inference.rhythm import RhythmBank
 from inference.serve.engine import Engine
 from ingest.stream import PatientStream
 from storage.monitor_store import MonitorStore
@@ -24,7 +24,7 @@ _WRAPPED: Final[tuple[tuple[Any, str, str], ...]] = (
     (deploy.monitor, "check_frame", "decode"),
     (PatientStream, "push", "stream"),
     (PatientStream, "advance", "stream"),
-    (RhythmTracker, "push", "tracker"),
+    (RhythmBank, "push", "tracker"),
     (inference.rhythm, "assess", "quality"),
     (Engine, "score", "network"),  # preprocessing, the student and its findings: all but quality
     (inference.serve.engine, "detect_r_peaks", "quality"),

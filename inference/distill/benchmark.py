@@ -41,7 +41,7 @@ class BenchmarkSettings:
     labels: str = "10"
     rotate: bool = False  # seed s tests on another fold each time: more test windows, the same work
     teachers: TeacherSettings = field(default_factory=TeacherSettings)
-    budget: Budget = field(default_factory=lambda: Budget(steps=1000))
+    budget: Budget = field(default_factory=lambda: Budget(steps=800))
 
 
 def settings_for(labels: str, *, rotate: bool = False) -> BenchmarkSettings:

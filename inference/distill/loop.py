@@ -21,7 +21,7 @@ from inference.distill.step import Step
 from inference.model.reading import Reader, Reading
 from inference.model.student import channels_last
 from inference.train.data import Examples
-from inference.train.views import STRONG, WEAK, ViewSettings, disturb, move
+from inference.train.views import STEADY, WEAK, ViewSettings, disturb, move
 
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Reader)
@@ -43,7 +43,7 @@ class Budget:
     average: float = 0.99  # decay of the mean teacher's weights
     bf16: bool = True  # twice the speed where the CPU has it, same figures
     threads: int = 1
-    view: ViewSettings = STRONG  # the learner's
+    view: ViewSettings = STEADY  # the learner's
     weak: ViewSettings = WEAK  # the teacher's
 
 
@@ -131,15 +131,9 @@ class _Looks:
     def __call__(self, batch: _Batch, extra: _Batch | None, ramp: float) -> tuple[Step, torch.Tensor | None]:
         x, g, n = move(batch.x, self.budget.view, self.generator), self.generator, len(batch.y)
         own = self._leads(x)
-        shown = disturb(own, self.budget.view, g)
-        if extra is not None:
-            shown = torch.cat([shown, disturb(move(extra.x, self.budget.view, g), self.budget.view, g)])
-        reading = self._read(self.learner, shown)
-        told = None
-        if extra is not None:
-            each = F.binary_cross_entropy_with_logits(reading.logits[len(x) :], extra.y, reduction="none")
-            told = (each * extra.known).sum() / extra.known.sum().clamp_min(1.0)
-        step = Step(batch.y, batch.known, reading.take(slice(0, len(x))), soft=batch.soft, ramp=ramp)
+        reading = self._read(self.learner, disturb(own, self.budget.view, g))
+        told = None if extra is None else self._told(extra)
+        step = Step(batch.y, batch.known, reading, soft=batch.soft, ramp=ramp)
         if "live" in self.needs and self.teacher is not None:
             with torch.set_grad_enabled("graph" in self.needs):
                 weak = disturb(x[:, : self.teacher.leads], self.budget.weak, g).requires_grad_("graph" in self.needs)
@@ -150,6 +144,15 @@ class _Looks:
                     logits = self._read(reader, disturb(own[n:], self.budget.weak, g)).logits
                 step = replace(step, own=logits) if need == "own" else replace(step, ema=logits)
         return step, told
+
+    def _told(self, extra: _Batch) -> torch.Tensor:
+        """The loss of the second set, read as it will be served: its signal must not move the batch norms."""
+        self.learner.eval()
+        shown = disturb(move(extra.x, self.budget.view, self.generator), self.budget.view, self.generator)
+        logits = self._read(self.learner, shown).logits
+        self.learner.train()
+        each = F.binary_cross_entropy_with_logits(logits, extra.y, reduction="none")
+        return (each * extra.known).sum() / extra.known.sum().clamp_min(1.0)
 
     def _leads(self, x: torch.Tensor) -> torch.Tensor:
         """What the learner reads of moved recordings: its leads, or now and then the second in place of the first."""

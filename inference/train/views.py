@@ -25,6 +25,8 @@ class ViewSettings:
 
 
 WEAK: Final = ViewSettings()
+# What leaves the rhythm alone: a window rolled in a circle gains a beat out of time, a hole a pause.
+STEADY: Final = ViewSettings(roll_s=0.0, stretch=0.05, gain_sd=0.15, noise_mv=0.04, wander_mv=0.1)
 STRONG: Final = ViewSettings(roll_s=10.0, stretch=0.1, gain_sd=0.2, noise_mv=0.06, wander_mv=0.1, cutout_s=2.0)
 
 

@@ -1,0 +1,1 @@
+"""What other limits, delays or another student would have done on signal that is already there. Reads, never writes."""
