@@ -38,11 +38,13 @@ _ROWS: Final = (
     _rhythm("PAUSE", "Pause", _MEDIUM, 0.0, 5.0, None),
     _rhythm("3AVB", "Third-degree AV block", _MEDIUM, 15.0, 30.0, "27885002"),
     _rhythm("2AVB", "Second-degree AV block", _MEDIUM, 15.0, 30.0, "195042002"),
-    # onset alarms, the end is quiet; a minute's grace keeps a flickering fibrillation one episode
-    _rhythm("AFIB", "Atrial fibrillation", _MEDIUM, 15.0, 60.0, "164889003"),
+    # onset alarms, the end is quiet; what flickers is merged
+    _rhythm("AFIB", "Atrial fibrillation", _MEDIUM, 15.0, 20.0, "164889003"),
     _rhythm("AFLT", "Atrial flutter", _LOW, 15.0, 60.0, "164890007"),
     _rhythm("SVTAC", "Supraventricular tachycardia", _LOW, 15.0, 30.0, "426761007"),
     _rhythm("PSVT", "Paroxysmal supraventricular tachycardia", _LOW, 15.0, 30.0, "67198005"),
+    _rhythm("PVC_FREQUENT", "Frequent ventricular ectopy", _LOW, 60.0, 60.0, "17338001"),
+    _technical("NO_SIGNAL", "No signal: electrode, cable, or asystole", _HIGH, 0.0, 5.0),  # it cannot be told which
     _technical("NO_DATA_LONG", "No data for long", _HIGH, 60.0, 0.0),
     _technical("NO_DATA", "No data", _MEDIUM, 15.0, 0.0),
     _technical("NOT_LIVE", "Signal arrives late, alarms are not live", _MEDIUM, 60.0, 10.0),
@@ -71,6 +73,16 @@ REPLACES: Final[dict[str, str]] = {
     "POOR_SIGNAL_LONG": "POOR_SIGNAL",
 }
 
-BEAT_RULES: Final = ("VF", "ASYSTOLE", "VT", "EXTREME_BRADY", "EXTREME_TACHY", "PAUSE")  # judged every second
+BEAT_RULES: Final = (  # judged every second
+    "VF",
+    "ASYSTOLE",
+    "VT",
+    "EXTREME_BRADY",
+    "EXTREME_TACHY",
+    "PAUSE",
+    "AFIB",
+    "PVC_FREQUENT",
+)
+LINE_RULES: Final = ("NO_SIGNAL",)  # what a lethal rule that equipment contradicts becomes
 SIGNAL_RULES: Final = ("LEAD_OFF_LONG", "POOR_SIGNAL_LONG", "LEAD_OFF", "POOR_SIGNAL")  # the longer form first
 STUDENT: Final = ("3AVB", "2AVB", "AFIB", "AFLT", "SVTAC", "PSVT")  # judged every window, where the student knows them

@@ -22,6 +22,9 @@ class Memory:
     arrival_us: int = 0  # newest arrival
     clock_us: int = 0  # when the latest vitals were worked on
     unanswered_us: int = 0  # usable signal since the student last answered
+    intervals_us: int = 0  # latest vitals whose intervals could tell atrial fibrillation
+    opinion: float | None = None  # what the student last made of it, as a share of its threshold
+    opinion_us: int = 0  # and of the signal up to when
     tracks: dict[str, Track] = field(default_factory=dict)
     episodes: dict[str, Episode] = field(default_factory=dict)
 
@@ -36,6 +39,9 @@ def dump(patient: PatientId, memory: Memory) -> dict[str, Any]:
         "arrival_us": memory.arrival_us,
         "clock_us": memory.clock_us,
         "unanswered_us": memory.unanswered_us,
+        "intervals_us": memory.intervals_us,
+        "opinion": memory.opinion,
+        "opinion_us": memory.opinion_us,
         "tracks": {code: asdict(track) for code, track in memory.tracks.items()},
         "episodes": {
             code: {"alarm": _dump_alarm(e.alarm), "closed_us": e.closed_us} for code, e in memory.episodes.items()
@@ -56,6 +62,9 @@ def load(patient: PatientId, state: dict[str, Any]) -> Memory:
             arrival_us=state["arrival_us"],
             clock_us=state["clock_us"],
             unanswered_us=state["unanswered_us"],
+            intervals_us=state.get("intervals_us", 0),  # not in what an older release stored
+            opinion=state.get("opinion"),
+            opinion_us=state.get("opinion_us", 0),
             tracks={code: Track(**track) for code, track in state["tracks"].items()},
             episodes={code: Episode(_load_alarm(e["alarm"]), e["closed_us"]) for code, e in state["episodes"].items()},
         )

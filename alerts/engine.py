@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from alerts import checkpoint, episode
-from alerts.catalogue import BEAT_RULES, REPLACES, SIGNAL_RULES, STUDENT
+from alerts.catalogue import BEAT_RULES, LINE_RULES, REPLACES, SIGNAL_RULES, STUDENT
 from alerts.checkpoint import Memory
 from alerts.episode import Episode, Moment
 from alerts.policy import Change, Track, follow
@@ -18,7 +18,9 @@ from liteheart.finding import Finding, Vitals
 from liteheart.ids import PatientId
 
 _REACH_S = 60.0  # no estimate of an onset reaches back further
-_EVERY_SECOND = (*BEAT_RULES, "ANALYSIS_FAILED", "MODEL_UNAVAILABLE", *SIGNAL_RULES)
+_OPINION_S = 30.0  # so long the student's last reading counts as its opinion of now
+_EVERY_SECOND = (*BEAT_RULES, *LINE_RULES, "ANALYSIS_FAILED", "MODEL_UNAVAILABLE", *SIGNAL_RULES)
+_STUDENT_ALONE = tuple(c for c in STUDENT if c not in BEAT_RULES)
 _REPLACED_BY = {short: long for long, short in REPLACES.items()}
 
 
@@ -57,7 +59,10 @@ class AlarmEngine:
         memory = self._memory
         if memory.vitals_us is not None and v.t_us <= memory.vitals_us:
             return []
-        verdicts = judge(v, self._settings)
+        fresh = memory.opinion is not None and v.t_us - memory.opinion_us <= _OPINION_S * US_PER_S
+        verdicts = judge(v, self._settings, memory.opinion if fresh else None)
+        if v.irregularity is not None:
+            memory.intervals_us = v.t_us
         verdicts["ANALYSIS_FAILED"] = Absent.ABSENT
         verdicts["MODEL_UNAVAILABLE"] = self._model(v, now_us)
         memory.vitals_us = v.t_us
@@ -76,7 +81,12 @@ class AlarmEngine:
         at = Moment(f.t1_us, now_us, self._retrospective(f.t1_us, f.arrival_us))
         # an abstained or poor window is as if it had not been: it neither asserts nor clears
         read = not f.abstained and f.quality.usable
-        events = self._settle(STUDENT, judge_finding(f, self._settings), at) if read else []
+        events: list[AlarmEvent] = []
+        if read:
+            self._hear(f)
+            # what the intervals say of atrial fibrillation is judged every second, with the student's opinion
+            codes = STUDENT if memory.intervals_us < f.t0_us else _STUDENT_ALONE
+            events = self._settle(codes, judge_finding(f, self._settings), at)
         if memory.vitals_us is None or memory.vitals_us < f.t0_us:  # nobody else speaks of the signal
             events += self._settle(SIGNAL_RULES, judge_window_quality(f), at)
         return events
@@ -85,6 +95,14 @@ class AlarmEngine:
         """Signal up to event time `t_us` came, and no vitals of it could be made. Ends with the next vitals."""
         failed = Assertion("ANALYSIS_FAILED", t_us, "no rhythm can be seen, see the server's log", immediate=True)
         return self._step("ANALYSIS_FAILED", failed, Moment(t_us, now_us, retrospective=False))
+
+    def _hear(self, f: Finding) -> None:
+        """Keep the student's opinion of atrial fibrillation, as a share of its threshold."""
+        score, threshold = f.scores.get("AFIB"), self._settings.thresholds.get("AFIB")
+        if "AFIB" in f.codes:
+            self._memory.opinion, self._memory.opinion_us = 1.0, f.t1_us
+        elif score is not None and threshold is not None:
+            self._memory.opinion, self._memory.opinion_us = min(score / threshold, 0.999), f.t1_us
 
     def _check(self, patient: PatientId) -> None:
         if patient != self._patient:

@@ -41,7 +41,8 @@ def follow(
     if track is None:
         return None, Change.NONE
     if verdict is not Absent.ABSENT:
-        return (replace(track, absent_us=None) if active else track), Change.NONE
+        # of a lethal rhythm the absence must be seen without a break; what else has ended may flicker
+        return (replace(track, absent_us=None) if active and rule.latching else track), Change.NONE
     if not active:
         return None, Change.NONE
     since_us = t_us if track.absent_us is None else track.absent_us

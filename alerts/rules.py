@@ -6,11 +6,12 @@
 Undecided neither begins nor ends an alarm: that one word carries hysteresis, poor signal, gaps and precedence.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from alerts.catalogue import BEAT_RULES, OUTRANKS, RULES, STUDENT
-from alerts.rhythms import BY_CODE
+from alerts.rhythms import BY_CODE, DEAD_LINE, atrial_fibrillation
 from alerts.settings import AlarmSettings
 from alerts.verdict import Absent, Assertion, Verdict
 from liteheart.alarm import Priority
@@ -20,6 +21,7 @@ Verdicts = dict[str, Verdict]
 NEEDS_BEATS: Final = frozenset(
     {"ASYSTOLE", "EXTREME_BRADY"}
 )  # lethal by what is missing: a loose electrode says no less
+REGULAR_IN_NOISE: Final = frozenset({"AFIB"})  # what noise could not make
 EXPLAIN_POOR: Final = frozenset({"VF", "ASYSTOLE", "EXTREME_BRADY"})  # few beats look like a poor signal
 NOT_EQUIPMENT: Final = frozenset({"no_beats", "flat"})  # reasons that a heart may give
 
@@ -29,19 +31,26 @@ def evaluate(vitals: Vitals, settings: AlarmSettings) -> list[Assertion]:
     return [v for v in judge(vitals, settings).values() if isinstance(v, Assertion)]
 
 
-def judge(vitals: Vitals, settings: AlarmSettings) -> Verdicts:
-    """Verdicts of this second in the order of the catalogue; undecided conditions are left out."""
+def judge(vitals: Vitals, settings: AlarmSettings, opinion: float | None = None) -> Verdicts:
+    """Verdicts of this second in the order of the catalogue; undecided conditions are left out.
+
+    `opinion` is what the student lately made of atrial fibrillation, as a share of its threshold; None: nothing.
+    """
     verdicts: Verdicts = {}
     for code in BEAT_RULES:
-        verdict = BY_CODE[code](vitals, settings)
+        verdict = atrial_fibrillation(vitals, settings, opinion) if code == "AFIB" else BY_CODE[code](vitals, settings)
         if verdict is not None and _may_say(code, verdict, vitals):
             verdicts[code] = verdict
     for stronger, weaker in OUTRANKS.items():
         if isinstance(verdicts.get(stronger), Assertion):
             for code in weaker:
                 verdicts.pop(code, None)
+    doubted = [x for x in verdicts.values() if isinstance(x, Assertion) and x.doubt]
+    for said in doubted:
+        del verdicts[said.code]
     withheld = _withhold(verdicts, vitals, settings)
-    verdicts |= _technical(vitals, verdicts, withheld)
+    verdicts |= _line(vitals, doubted)
+    verdicts |= _technical(vitals, verdicts, withheld, [x for x in doubted if x.doubt != DEAD_LINE])
     return {
         code: _with_quality(v, vitals.quality, settings) if isinstance(v, Assertion) else v
         for code, v in verdicts.items()
@@ -71,7 +80,7 @@ def judge_window_quality(finding: Finding) -> Verdicts:
 def _may_say(code: str, verdict: Verdict, v: Vitals) -> bool:
     """Poor signal may say that a rhythm is lethal, never that it is over; a loose electrode may say neither."""
     if not isinstance(verdict, Assertion):
-        return v.quality.usable and not v.lead_off
+        return (v.quality.usable or code in REGULAR_IN_NOISE) and not v.lead_off
     return not v.lead_off or (v.quality.usable and code not in NEEDS_BEATS)
 
 
@@ -85,7 +94,25 @@ def _withhold(verdicts: Verdicts, v: Vitals, s: AlarmSettings) -> str:
     return " ".join(weak)
 
 
-def _technical(v: Vitals, verdicts: Verdicts, withheld: str) -> Verdicts:
+def _line(v: Vitals, doubted: Sequence[Assertion]) -> Verdicts:
+    """A standstill in a line that shows nothing at all, not even noise, is no less urgent; its name says what it is."""
+    for said in doubted:
+        if said.doubt == DEAD_LINE:
+            message = f"{said.message}, in a line without any signal"
+            return {"NO_SIGNAL": replace(said, code="NO_SIGNAL", message=message, doubt="", evidence=_doubts([said]))}
+    return {"NO_SIGNAL": Absent.ABSENT} if v.dead_s <= 0 or v.lead_off else {}
+
+
+def _doubts(doubted: Sequence[Assertion]) -> dict[str, str | float]:
+    """What was not alarmed as what it seems, and why: `withheld` and `doubt` are codes."""
+    evidence: dict[str, str | float] = {}
+    for said in doubted:
+        evidence |= said.evidence
+    codes, why = " ".join(x.code for x in doubted), " ".join(x.doubt for x in doubted)
+    return evidence | {"withheld": codes, "doubt": why}
+
+
+def _technical(v: Vitals, verdicts: Verdicts, withheld: str, doubted: Sequence[Assertion]) -> Verdicts:
     if v.lead_off:
         off = Assertion("LEAD_OFF", v.t_us, "electrode off")
         return {
@@ -101,7 +128,12 @@ def _technical(v: Vitals, verdicts: Verdicts, withheld: str) -> Verdicts:
         return on
     poor = _poor(v.t_us, v.quality)
     long = replace(poor, code="POOR_SIGNAL_LONG")
-    if withheld:
+    if doubted:
+        codes = " ".join([x.code for x in doubted] + withheld.split())
+        why = "; ".join(x.message for x in doubted)
+        message = f"{poor.message}, {codes} not judged: {why}, but intervals as of noise"
+        poor = replace(poor, message=message, evidence=_doubts(doubted) | {"withheld": codes}, immediate=True)
+    elif withheld:
         evidence = {**poor.evidence, "withheld": withheld}
         poor = replace(poor, message=f"{poor.message}, {withheld} not judged", evidence=evidence, immediate=True)
     return on | {"POOR_SIGNAL_LONG": long, "POOR_SIGNAL": poor}

@@ -10,6 +10,7 @@ from liteheart.alarm import AlarmRule, Kind, Priority
 from liteheart.errors import Misconfigured
 
 _RR_KEPT = 24  # intervals in `Vitals.rr_s`
+_LOG_ODDS = frozenset({"af_on", "af_off"})  # may be negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,17 @@ class AlarmSettings:
     brady_bpm: float = 40.0  # below it, over brady_beats
     brady_beats: int = 5
     tachy_bpm: float = 140.0  # above it, over tachy_beats
-    tachy_beats: int = 17
+    tachy_beats: int = 13  # 12 intervals, as monitors average; over 17 beats one true ICU alarm in seven is missed
+    noisy_sqi: float = 0.2  # in a signal this poor,
+    noisy_spread: float = 0.2  # intervals that vary by this share of their mean are noise, not a fast heart
     vt_beats: int = 5  # ventricular beats in a row, faster than vt_bpm
     vt_bpm: float = 100.0
     vf_s: float = 4.0  # of fibrillation or flutter waves
+    flutter_bpm: float = 200.0  # a ventricular run at this rate or slower is tachycardia, not flutter
+    af_on: float = 0.5  # log odds of irregularity at which atrial fibrillation holds,
+    af_off: float = 0.2  # and at which it is absent (hysteresis)
+    af_opinion: float = 0.4  # by which the student's agreement lowers `af_on`, its clear disagreement raises it
+    ectopy_per_min: float = 10.0  # ventricular beats
     rate_margin_bpm: float = 3.0  # a rate must be this far on the safe side to end an alarm (hysteresis)
     recent_s: float = 2.0  # what ended within this counts as now: vitals come once a second, beats are seen late
     score_release: float = 0.8  # a score below this share of its threshold ends a finding (hysteresis)
@@ -43,6 +51,8 @@ class AlarmSettings:
             raise Misconfigured("alarms.pause_s", f"{self.pause_s} is not below asystole_s {self.asystole_s}")
         if self.brady_bpm + self.rate_margin_bpm >= self.tachy_bpm - self.rate_margin_bpm:
             raise Misconfigured("alarms.brady_bpm", f"{self.brady_bpm} leaves no normal rate below tachy_bpm")
+        if self.af_off > self.af_on:
+            raise Misconfigured("alarms.af_off", f"{self.af_off} is above af_on {self.af_on}")
         for name in ("brady_beats", "tachy_beats"):
             if not 3 <= getattr(self, name) <= _RR_KEPT + 1:
                 raise Misconfigured(f"alarms.{name}", f"{getattr(self, name)} is outside 3 to {_RR_KEPT + 1}")
@@ -54,12 +64,12 @@ class AlarmSettings:
         self._check_rules()
 
     def _check_numbers(self) -> None:
-        may_be_zero = {"rate_margin_bpm", "merge_s"}
+        may_be_zero = {"rate_margin_bpm", "merge_s", "noisy_sqi", "noisy_spread", "af_opinion"}
         for name in (f.name for f in fields(self) if f.type in (float, int)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise Misconfigured(f"alarms.{name}", f"{value!r} is not a number")
-            if value < 0 or (value == 0 and name not in may_be_zero):
+            if name not in _LOG_ODDS and (value < 0 or (value == 0 and name not in may_be_zero)):
                 raise Misconfigured(f"alarms.{name}", f"{value} must be positive")
 
     def _check_thresholds(self) -> None:

@@ -10,9 +10,10 @@ class Assertion:
 
     code: str
     onset_us: int  # event time at which it began, as far as this second can tell
-    message: str  # value and limit: "HR 152 > 140 over 17 beats"
+    message: str  # value and limit: "HR 152 > 140 over 13 beats"
     evidence: dict[str, str | float] = field(default_factory=dict)
     immediate: bool = False  # alarms without the rule's persistence
+    doubt: str = ""  # code of what contradicts it: it is told as a technical alarm that names it, never dropped
 
 
 class Absent(Enum):

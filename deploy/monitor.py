@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from alerts.engine import AlarmEngine
 from alerts.settings import AlarmSettings
 from deploy.state import with_finding, with_frame, with_vitals
-from inference.rhythm import RhythmTracker
+from inference.rhythm import RhythmBank
 from ingest.settings import IngestSettings
 from ingest.stream import PatientStream
 from ingest.validate import check_frame
@@ -23,10 +23,10 @@ from liteheart.alarm import AlarmEvent
 from liteheart.board import LiveMessage, PatientState, alarm_message
 from liteheart.clock import US_PER_S, Clock
 from liteheart.errors import Poison, Retryable
-from liteheart.finding import Finding
+from liteheart.finding import Finding, Vitals
 from liteheart.ids import PatientId
 from liteheart.metrics import Metrics
-from liteheart.signal import Frame, Window
+from liteheart.signal import Chunk, Frame, Window
 from liteheart.wire import decode_frame, encode_frame
 from storage.monitor_store import Batch, Restored, Superseded
 
@@ -75,9 +75,9 @@ class _Patient:
     """All that the worker remembers of one patient."""
 
     stream: PatientStream
-    tracker: RhythmTracker
     alarms: AlarmEngine
     epoch: int  # of our claim; a later one is another worker's
+    limits: Mapping[str, float]  # of this patient, beside the ward's
     state: PatientState | None = None
 
 
@@ -86,6 +86,7 @@ class _Work:
     """What one batch has produced so far."""
 
     frames: list[Frame] = field(default_factory=list)
+    chunks: list[Chunk] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     events: list[AlarmEvent] = field(default_factory=list)
@@ -107,11 +108,18 @@ class Monitor:
         feed: Feed,
         clock: Clock,
         metrics: Metrics,
+        own_alarms: Callable[[AlarmSettings, Mapping[str, float]], AlarmSettings] = lambda ward, _: ward,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self._ingest, self._alarms = ingest, alarms
+        self._own_alarms = own_alarms  # the ward's settings with the limits of one patient
+        self._limits: Mapping[PatientId, Mapping[str, float]] | None = None  # as last told, not applied yet
         self._scorer, self._store, self._feed = scorer, store, feed
         self._clock, self._metrics = clock, metrics
         self._patients: dict[PatientId, _Patient] = {}
+        self._rhythms = RhythmBank()  # of all of them, worked on together
+        self._ready = ready  # whether that can work yet: at first its code is compiled, and strips must not wait for it
+        self._unheard: list[Chunk] = []
         self._pending: Batch | None = None  # processed, not durable yet
         self._postponed: dict[PatientId, list[Frame]] = {}  # not processed yet
         self._live: list[LiveMessage] = []
@@ -125,6 +133,7 @@ class Monitor:
         """
         now_us = self._clock.now_us()
         work = _Work()
+        self._apply_limits()
         arrived = self._decode(values, work)
         strangers = [p for p in arrived if p not in self._patients]
         self._postponed = {}
@@ -138,9 +147,14 @@ class Monitor:
                 known = {f.key for f in work.frames}  # accepted is accepted: stored, if nothing else
                 work.frames += [f for f in frames if f.key not in known]
         self._advance_waiting(arrived, now_us, work)
+        self._follow(now_us, work)
         self._score(now_us, work)
         self._finish(work)
         return work.dead
+
+    def limits_are(self, limits: Mapping[PatientId, Mapping[str, float]]) -> None:
+        """The limits of all patients who have their own; they hold from the next batch on. From any thread."""
+        self._limits = dict(limits)
 
     def announce(self) -> None:
         """Send out the live messages of what was processed: an alarm must not wait for a disk."""
@@ -167,6 +181,7 @@ class Monitor:
         Whoever reads the records again restores the patients first.
         """
         self._patients.clear()
+        self._rhythms, self._unheard = RhythmBank(), []
         self._postponed.clear()
         self._pending, self._first_arrival_us = None, 0
 
@@ -207,25 +222,38 @@ class Monitor:
             return
         for patient, past in self._store.restore(patients, claim=True).items():
             checkpoint, stream = past.checkpoint or {}, PatientStream(patient, self._ingest)
-            alarms = self._engine(patient, checkpoint)
-            self._patients[patient] = _Patient(stream, RhythmTracker(patient), alarms, past.epoch)
+            alarms = self._engine(patient, checkpoint, past.limits)
+            self._patients[patient] = _Patient(stream, alarms, past.epoch, past.limits)
             if until_us := checkpoint.get("processed_until_us"):
                 stream.mark_processed(until_us, checkpoint.get("shift_us", 0))
-            self._guard(patient, now_us, work, partial(self._replay, frames=past.frames, now_us=now_us, work=work))
+            self._guard(patient, now_us, work, partial(self._replay, frames=past.frames, work=work))
 
-    def _engine(self, patient: PatientId, checkpoint: Mapping[str, Any]) -> AlarmEngine:
+    def _engine(self, patient: PatientId, checkpoint: Mapping[str, Any], limits: Mapping[str, float]) -> AlarmEngine:
+        alarms = self._own_alarms(self._alarms, limits)
         try:
-            return AlarmEngine.restore(patient, self._alarms, checkpoint.get("alarms", {}))
+            return AlarmEngine.restore(patient, alarms, checkpoint.get("alarms", {}))
         except Poison as poison:
             log.error("alarm state begins anew: %s", poison, extra={"patient": patient})
-            return AlarmEngine(patient, self._alarms)
+            return AlarmEngine(patient, alarms)
 
-    def _replay(self, member: _Patient, frames: Sequence[Frame], now_us: int, work: _Work) -> None:
+    def _apply_limits(self) -> None:
+        """An engine with other limits goes on from the checkpoint of the one before: no alarm is lost by it."""
+        told, self._limits = self._limits, None
+        if told is None:
+            return
+        for patient, member in self._patients.items():
+            limits = told.get(patient, {})
+            if dict(limits) != dict(member.limits):
+                member.alarms = self._engine(patient, {"alarms": member.alarms.checkpoint()}, limits)
+                member.limits = limits
+                log.info("limits taken up", extra={"patient": patient})
+
+    def _replay(self, member: _Patient, frames: Sequence[Frame], work: _Work) -> None:
         """Stored frames rebuild the state. What was acted upon before is known by its time."""
         for frame in frames:
             member.stream.push(frame)
             member.state = with_frame(member.state, frame)
-            self._advance(member, frame.arrival_us, now_us, work)
+            self._advance(member, frame.arrival_us, work)
 
     def _guard(self, patient: PatientId, now_us: int, work: _Work, step: Callable[[_Patient], None]) -> bool:
         """One patient's trouble is not the ward's: tell of it, forget the state, go on. Whether all went well."""
@@ -238,6 +266,7 @@ class Monitor:
         except Exception:
             log.exception("analysis failed, state rebuilt at the next frame", extra={"patient": patient})
             self._patients.pop(patient)
+            self._rhythms.drop(patient)
             t_us = member.state.last_sample_us if member.state else now_us
             work.events += member.alarms.on_failure(t_us, now_us)
             work.failed[patient] = member
@@ -253,20 +282,33 @@ class Monitor:
                 self._metrics.count("frames_late")
             work.frames.append(frame)
             member.state = with_frame(member.state, frame)
-        self._advance(member, now_us, now_us, work)
+        self._advance(member, now_us, work)
 
-    def _advance(self, member: _Patient, until_us: int, now_us: int, work: _Work) -> None:
+    def _advance(self, member: _Patient, until_us: int, work: _Work) -> None:
         released = member.stream.advance(until_us)
         work.windows += released.windows
-        for chunk in released.chunks:
-            for vitals in member.tracker.push(chunk):
-                work.events += member.alarms.on_vitals(vitals, now_us)
-                member.state = with_vitals(member.state, vitals)
+        work.chunks += released.chunks
+
+    def _follow(self, now_us: int, work: _Work) -> None:
+        """The seconds that have become whole, all patients' at once, and what the rules say of each."""
+        chunks, self._unheard = self._unheard + work.chunks, []
+        if not self._ready():
+            self._unheard = chunks
+            return
+        for chunk, vitals in zip(chunks, self._rhythms.push(chunks), strict=True):
+            self._guard(chunk.patient, now_us, work, partial(self._judge, vitals=vitals, now_us=now_us, work=work))
+
+    def _judge(self, member: _Patient, vitals: list[Vitals] | Exception, now_us: int, work: _Work) -> None:
+        if isinstance(vitals, Exception):
+            raise vitals
+        for second in vitals:
+            work.events += member.alarms.on_vitals(second, now_us)
+            member.state = with_vitals(member.state, second)
 
     def _advance_waiting(self, arrived: Mapping[PatientId, object], now_us: int, work: _Work) -> None:
         """Give up on missing frames whose time has run out, although nothing new came."""
         for patient in [p for p, m in self._patients.items() if p not in arrived and m.stream.waiting]:
-            self._guard(patient, now_us, work, partial(self._advance, until_us=now_us, now_us=now_us, work=work))
+            self._guard(patient, now_us, work, partial(self._advance, until_us=now_us, work=work))
 
     def _score(self, now_us: int, work: _Work) -> None:
         if not work.windows:

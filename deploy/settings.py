@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from alerts.dashboard.settings import DashboardSettings
+from alerts.escalation import EscalationSettings
+from alerts.notify.settings import NotifySettings
 from alerts.settings import AlarmSettings
 from deploy.environment import environment
+from deploy.secrets import OWN_VARIABLE, with_secrets
 from inference.settings import InferenceSettings
 from ingest.settings import IngestSettings, KafkaSettings
 from liteheart.errors import Misconfigured
+from storage.monitor_store import HEARTBEAT_GAP_S
 from storage.settings import StorageSettings
 
 PREFIX = "LITEHEART_"
@@ -49,12 +53,20 @@ class WorkerSettings:
     heartbeat_s: float = 2.0
     watch_s: float = 2.0  # how often silence is looked for
     relay_s: float = 0.5  # how often the outbox is emptied onto the bus
+    limits_s: float = 2.0  # how soon the limits that someone set for a patient hold
+    escalate_s: float = 1.0  # how often the ladder of escalation is looked at
+    answers_s: float = 15.0  # how often the age of the student's answers is looked at
+    purge_s: float = 60.0  # how often what was sent, and old segments of the embedded log, are cleared away
+    sent_keep_s: float = 3600.0  # letters of the outbox are kept so long after they were sent
+    unread_keep_s: float = 86_400.0  # notices that no notifier has taken, and deliveries that nobody could make
     retry_s: float = 1.0  # pause before a failed transaction is repeated
 
     def __post_init__(self) -> None:
         for name in (f.name for f in dataclasses.fields(self)):
             if getattr(self, name) <= 0:
                 raise Misconfigured(f"worker.{name}", "must be positive")
+        if self.heartbeat_s > HEARTBEAT_GAP_S / 2:
+            raise Misconfigured("worker.heartbeat_s", f"must be at most {HEARTBEAT_GAP_S / 2:g}, or it looks dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,8 @@ class Settings:
     ingest: IngestSettings = field(default_factory=IngestSettings)
     inference: InferenceSettings = field(default_factory=InferenceSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
+    escalation: EscalationSettings = field(default_factory=EscalationSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     dashboard: DashboardSettings = field(default_factory=DashboardSettings)
     storage: StorageSettings = field(default_factory=lambda: StorageSettings("sqlite:///data/liteheart.db"))
 
@@ -95,6 +109,7 @@ def load(config: Path | None = None, environ: Mapping[str, str] | None = None, *
     values: dict[str, Any] = dict(_from_toml(path)) if path else {}
     values |= _from_environment(env)
     values |= {name.replace("__", "."): value for name, value in overrides.items() if value is not None}
+    values = with_secrets(values, env)
     broker = str(values.get("broker", "embedded"))
     if not broker.startswith("kafka://"):
         data_dir = Path(values.get("data_dir", "data"))
@@ -123,7 +138,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for variable, text in env.items():
         name = variable.removeprefix(PREFIX)
-        if name == variable or name in _NOT_SETTINGS:
+        if name == variable or name in _NOT_SETTINGS or variable.startswith(OWN_VARIABLE):
             continue
         section, _, rest = name.lower().partition("_")
         values[_SHORT.get(name) or (f"{section}.{rest}" if section in sections else name.lower())] = text
@@ -145,7 +160,14 @@ def _build(cls: type[Any], values: Mapping[str, Any], prefix: str) -> Any:
         if key not in known:
             raise Misconfigured(prefix + key, "there is no such setting")
         arguments[key] = _parse(value, hints[key], prefix + key)
+    absent = [f.name for f in dataclasses.fields(cls) if f.name not in arguments and _required(f)]
+    if absent:
+        raise Misconfigured(prefix + absent[0], "is not set")
     return cls(**arguments)
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _parse(value: Any, kind: Any, key: str) -> Any:
@@ -159,7 +181,15 @@ def _parse(value: Any, kind: Any, key: str) -> Any:
         if target in (int, float, str, Path):
             return target(value)
         if typing.get_origin(target) is tuple:
-            return tuple(value.split(",") if isinstance(value, str) else value)
+            return _parse_all(value, typing.get_args(target)[0], key)
     except (ValueError, KeyError, TypeError) as error:
         raise Misconfigured(key, f"{value!r} is not {target.__name__}") from error
     return value
+
+
+def _parse_all(value: Any, kind: Any, key: str) -> tuple[Any, ...]:
+    """A list, or text with commas; of tables, each as the dataclass that it describes."""
+    if dataclasses.is_dataclass(kind):
+        return tuple(_build(typing.cast(type[Any], kind), item, f"{key}.") for item in value)
+    items = [item for item in value.split(",") if item] if isinstance(value, str) else value
+    return tuple(_parse(item.strip() if isinstance(item, str) else item, kind, key) for item in items)

@@ -3,16 +3,15 @@
     gateway    devices -> publisher
     monitor    faust agent -> worker -> storage, live feed; the watch for silent streams; the outbox relay; heartbeat
     dashboard  storage, live feed -> nurses
+    notify     storage -> webhooks, e-mail, Apprise
 
-`liteheart up` runs all three on the embedded broker; in production each is a process of its own on Kafka.
+`liteheart up` runs all of them on the embedded broker; in production each is a process of its own, on Kafka.
 """
 
 import asyncio
 import contextlib
 import logging
-import os
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -21,8 +20,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from alerts.ports import LiveFeed
-from alerts.watch import WATCHED, watch
-from deploy import wiring
+from deploy import chores, wiring
 from deploy.http import create_web, serving
 from deploy.metrics import PrometheusMetrics
 from deploy.monitor import Monitor
@@ -31,19 +29,15 @@ from deploy.worker import Worker, every
 from inference.model.card import load_card
 from inference.ports import Network
 from inference.preprocess import Batch as Floats
+from inference.rhythm import Warming
 from inference.serve.engine import Engine, load_network
 from inference.settings import InferenceSettings
-from ingest.ports import FramePublisher
-from liteheart.alarm import AlarmEvent
-from liteheart.board import alarm_message
-from liteheart.clock import US_PER_S, Clock, SystemClock
+from liteheart.clock import Clock, SystemClock
 from liteheart.errors import Misconfigured
-from liteheart.metrics import Metrics
-from storage.monitor_store import Batch, MonitorStore
 
 log = logging.getLogger(__name__)
 
-ROLES = ("gateway", "monitor", "dashboard")
+ROLES = ("gateway", "monitor", "dashboard", "notify")
 _LOADING_MAX_S = 120.0  # of the student; a window that has waited so long ends the process
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -79,6 +73,8 @@ async def running(
     `guests` come in as soon as the doors are open, while the monitor still starts, and leave before they are closed.
     """
     _refuse_unsafe(settings, sign_in)
+    if roles == {"notify"} and not settings.notify.targets:
+        raise Misconfigured("notify", "names no target: nobody would be told; docs/operations.md shows how")
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
         storage = await asyncio.to_thread(wiring.open_storage, settings)
@@ -101,9 +97,19 @@ async def running(
         except OSError as error:
             raise Misconfigured("http.port", f"{settings.http.port} cannot be used ({error.strerror})") from error
         await stack.enter_async_context(guests(system))
+        if "notify" in roles and settings.notify.targets:
+            await _start_notifier(stack, system, clock)
         if "monitor" in roles:
             await _start_monitor(stack, system, broker, clock)
         yield system
+
+
+async def _start_notifier(stack: contextlib.AsyncExitStack, system: System, clock: Clock) -> None:
+    relay = await asyncio.to_thread(wiring.notifier, system.settings, system.storage, clock, system.metrics)
+    stack.push_async_callback(relay.cancel)
+    around = chores.Around(system.settings, system.storage, system.feed, clock, system.metrics)
+    for chore in chores.of_notifier(around, relay):
+        _background(stack, system, every(chore.seconds, chore.step, chore.what), chore.what)
 
 
 async def _start_monitor(stack: contextlib.AsyncExitStack, system: System, broker: wiring.Broker, clock: Clock) -> None:
@@ -120,14 +126,17 @@ async def _start_monitor(stack: contextlib.AsyncExitStack, system: System, broke
         feed=system.feed,
         clock=clock,
         metrics=system.metrics,
+        own_alarms=wiring.patient_alarms,
+        ready=Warming().done,
     )
     worker = Worker(monitor, broker.publisher, settings.worker, clock, system.metrics)
     _background(stack, system, worker.run(), "worker")
     running_app = await stack.enter_async_context(consuming(settings, broker, worker))
     stack.callback(network.give_up)
     _background(stack, system, running_app.wait(), "consumer")
-    for step, seconds, what in _chores(system, broker.publisher, clock):
-        _background(stack, system, every(seconds, step, what), what)
+    around = chores.Around(settings, system.storage, system.feed, clock, system.metrics)
+    for chore in chores.of_monitor(around, monitor, broker.publisher, broker.log):
+        _background(stack, system, every(chore.seconds, chore.step, chore.what), chore.what)
     if settings.embedded:  # here devices are waiting already, and importing torch would hold up their first strips
         await _until_strips(system.feed, at_most_s=1.5)
     await asyncio.to_thread(network.load, settings.inference)
@@ -186,44 +195,3 @@ def _background(stack: contextlib.AsyncExitStack, system: System, work: Coroutin
             await task
 
     stack.push_async_callback(stop)
-
-
-def _chores(
-    system: System, publisher: FramePublisher, clock: Clock
-) -> list[tuple[Callable[[], Awaitable[None]], float, str]]:
-    storage, settings = system.storage, system.settings
-    instance = f"{socket.gethostname()}-{os.getpid()}"
-
-    async def heartbeat() -> None:
-        await asyncio.to_thread(storage.monitor.heartbeat, "monitor", instance, clock.now_us())
-
-    listening_us = clock.now_us()
-    grace_us = round(settings.alarms.rules["NO_DATA"].persistence_s * US_PER_S)
-
-    async def watch_silence() -> None:
-        if clock.now_us() < listening_us + grace_us:  # nobody was listening before: that is no patient's silence
-            return
-        events = await asyncio.to_thread(_silences, storage.monitor, settings, system.metrics, clock.now_us())
-        system.feed.publish([alarm_message(event) for event in events])
-
-    async def relay() -> None:
-        while letters := await asyncio.to_thread(storage.outbox.claim, 500, clock.now_us()):
-            await publisher.publish([wiring.letter_record(letter) for letter in letters])
-            await asyncio.to_thread(storage.outbox.mark_sent, [x.letter_id for x in letters], clock.now_us())
-
-    chores: list[tuple[Callable[[], Awaitable[None]], float, str]] = [
-        (heartbeat, settings.worker.heartbeat_s, "heartbeat"),
-        (watch_silence, settings.worker.watch_s, "watch for silent streams"),
-    ]
-    return [*chores, (relay, settings.worker.relay_s, "outbox relay")] if settings.storage.outbox else chores
-
-
-def _silences(store: MonitorStore, settings: Settings, metrics: Metrics, now_us: int) -> list[AlarmEvent]:
-    """Look at the clock, not at the stream: who has fallen silent, and who is heard again."""
-    states = store.states()
-    metrics.gauge("patients_live", sum(now_us - s.last_arrival_us < 15 * US_PER_S for s in states))
-    open_now = {a.patient: a for code in WATCHED for a in store.open_alarms(code) if a.active}
-    events = watch(states, open_now, now_us, settings.alarms)
-    if events:
-        store.commit(Batch(alarms=events))
-    return events

@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fastapi import APIRouter
 
 from alerts.dashboard.app import dashboard_router
+from alerts.dashboard.care import Care
 from alerts.dashboard.feed import InProcessFeed
+from alerts.limits import with_limits
+from alerts.notify.relay import Relay, senders
 from alerts.ports import LiveFeed
 from alerts.settings import AlarmSettings
 from deploy.settings import Settings
@@ -19,16 +23,23 @@ from ingest.ports import FramePublisher, Record
 from liteheart.board import LiveMessage
 from liteheart.clock import Clock
 from liteheart.conditions import CONDITIONS
+from liteheart.errors import Poison
 from liteheart.metrics import Metrics
 from liteheart.topics import ALL
 from storage.board import Board
 from storage.devices import Devices
 from storage.engine import open_engine
+from storage.escalations import Escalations
+from storage.limits import Limits
 from storage.log import DiskLog
 from storage.migrations import upgrade
 from storage.monitor_store import MonitorStore
+from storage.notifications import Notifications
 from storage.outbox import Letter, Outbox
+from storage.pauses import Pauses
 from storage.people import People
+
+log = logging.getLogger(__name__)
 
 _TOPICS = {topic.name: topic for topic in ALL}
 
@@ -42,6 +53,10 @@ class Storage:
     people: People
     devices: Devices
     outbox: Outbox
+    escalations: Escalations
+    pauses: Pauses
+    limits: Limits
+    notifications: Notifications
     close: Callable[[], None]
 
 
@@ -56,6 +71,10 @@ def open_storage(settings: Settings) -> Storage:
         people=People(engine),
         devices=Devices(engine),
         outbox=Outbox(engine),
+        escalations=Escalations(engine),
+        pauses=Pauses(engine),
+        limits=Limits(engine),
+        notifications=Notifications(engine),
         close=engine.dispose,
     )
 
@@ -123,12 +142,34 @@ def gateway(
 def dashboard(settings: Settings, storage: Storage, feed: LiveFeed, clock: Clock, *, sign_in: bool) -> APIRouter:
     """The nurses' screen; without `sign_in` whoever is on this machine is the demo nurse."""
     people = storage.people if sign_in else None
-    return dashboard_router(storage.board, feed, people, clock, settings.dashboard, conditions=CONDITIONS)
+    care = Care(
+        pauses=storage.pauses,
+        ladder=storage.escalations,
+        limits=storage.limits,
+        told=storage.notifications,
+        escalation=settings.escalation,
+        alarms=settings.alarms,
+    )
+    return dashboard_router(storage.board, feed, people, clock, settings.dashboard, conditions=CONDITIONS, care=care)
+
+
+def notifier(settings: Settings, storage: Storage, clock: Clock, metrics: Metrics) -> Relay:
+    """Carries notices to the targets. Raises Misconfigured for a target that cannot be."""
+    return Relay(storage.notifications, senders(settings.notify), settings.notify, clock, metrics)
 
 
 def alarm_settings(settings: Settings, thresholds: dict[str, float]) -> AlarmSettings:
     """Alarm limits with the student's thresholds, from which the hysteresis of findings follows."""
     return replace(settings.alarms, thresholds=thresholds)
+
+
+def patient_alarms(ward: AlarmSettings, limits: Mapping[str, float]) -> AlarmSettings:
+    """The ward's settings with the limits of one patient. Limits that do not fit any more give those of the ward."""
+    try:
+        return with_limits(ward, limits)
+    except Poison as poison:
+        log.error("limits of a patient do not fit, the ward's hold: %s", poison)
+        return ward
 
 
 class Nowhere:

@@ -139,7 +139,7 @@ class Worker:
                 await asyncio.sleep(self._settings.retry_s)
 
 
-async def every(seconds: float, step: Callable[[], Awaitable[None]], what: str) -> None:
+async def every(seconds: float, step: Callable[[], Awaitable[object]], what: str) -> None:
     """Run `step` again and again; a failure is logged and does not end it."""
     while True:
         try:

@@ -7,6 +7,7 @@ from typing import Literal
 from liteheart.errors import Misconfigured
 
 Device = Literal["auto", "cpu", "cuda"]
+Backend = Literal["auto", "torch", "onnx", "onnx-int8"]
 SHIPPED = Path(__file__).parent / "weights"
 
 
@@ -16,6 +17,7 @@ class InferenceSettings:
 
     model_dir: Path = SHIPPED  # folder of a card and its weights
     device: Device = "auto"  # CUDA when there is one, else the CPU
+    backend: Backend = "auto"  # torch on CUDA; else ONNX Runtime in int8 where the card names its graph, else torch
     threads: int = 1  # of the CPU; more workers beat more threads, and busy neighbours make threads collapse
     micro_batch: int = 64  # windows in one pass; larger ones fall out of the cache
     max_delay_s: float = 0.25  # how long the first window of a batch may wait for company
@@ -25,6 +27,10 @@ class InferenceSettings:
     def __post_init__(self) -> None:
         if self.device not in ("auto", "cpu", "cuda"):
             raise Misconfigured("inference.device", f"{self.device!r} is none of auto, cpu, cuda")
+        if self.backend not in ("auto", "torch", "onnx", "onnx-int8"):
+            raise Misconfigured("inference.backend", f"{self.backend!r} is none of auto, torch, onnx, onnx-int8")
+        if self.device == "cuda" and self.backend.startswith("onnx"):
+            raise Misconfigured("inference.backend", f"{self.backend} runs on the CPU; inference.device asks for cuda")
         if not 1 <= self.threads <= 256:
             raise Misconfigured("inference.threads", f"{self.threads} is outside 1 to 256")
         if not 1 <= self.micro_batch <= 4096:

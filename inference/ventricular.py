@@ -42,6 +42,37 @@ class VentricularSettings:
     wide_alone_s: float = 0.15  # with no usual beat known, this wide is ventricular
 
 
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """When five beats are a ventricular run: a logistic function of correlations, which go through Fisher's transform.
+
+    The weights are the mean of the fits to both halves of the CinC-2015 development alarms; the other limits were
+    chosen there and on MIT-BIH.
+    """
+
+    bias: float = -2.6
+    unlike: float = 1.63  # of the mean correlation with the usual beat, with its sign turned
+    mutual: float = 2.08  # of the median correlation with the beat before
+    quality: float = 1.05  # of the signal quality in [0, 1]
+    irregular: float = 0.2  # of the log odds of atrial fibrillation (0 to 2), against
+    wide_s: float = 0.075  # their mean width at least
+    slower: float = 1.1  # most of the mean interval against the patient's median one
+    odd: float = 0.88  # a beat that correlates less with the usual one is left out of the intervals
+    rather_odd: float = 0.94  # or less than this,
+    odd_wider_s: float = 0.03  # and is this much wider
+
+
+@dataclass(frozen=True, slots=True)
+class IrregularSettings:
+    """Log odds of atrial fibrillation: weights of the measures in `stream/irregular.py`, in their order, fitted to
+    CinC-2017 (the last 30 intervals of 3,900 recordings: fibrillation against normal and other rhythms).
+    """
+
+    least: int = 16  # intervals that must be known
+    bias: float = -3.914
+    weights: tuple[float, ...] = (0.945, -0.212, 2.827, 3.010, 0.987, -0.263, -1.334, 0.467, 6.861, -0.859, 3.357)
+
+
 DEFAULT = VentricularSettings()
 
 

@@ -35,6 +35,9 @@ class Vitals:
     flat_s: float  # seconds of flat line (below 50 uV peak to peak) that end at t_us
     lead_off: bool
     arrival_us: int  # gateway time of the newest frame behind this
+    dead_s: float = 0.0  # seconds of a line without any signal that end at t_us: constant, or at a rail
+    irregularity: float | None = None  # log odds that the last RR intervals are those of atrial fibrillation
+    ectopic_per_min: float | None = None  # ventricular beats a minute, over the beats that are remembered
 
 
 @dataclass(frozen=True, slots=True)

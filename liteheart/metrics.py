@@ -13,6 +13,10 @@ Counter = Literal[
     "alarms_raised",  # alarm episodes begun, label condition
     "dead_letters",  # records set aside by the worker, label field
     "batches_retried",  # transactions repeated after a storage error
+    "notices_delivered",  # notices that their target has taken, label target
+    "notices_retried",  # attempts that failed and are repeated, label target
+    "notices_dead",  # notices given up, label target
+    "alarms_escalated",  # steps of the ladder taken, label owner
 ]
 Gauge = Literal[
     "patients_live",  # patients heard from in the last 15 s

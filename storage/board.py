@@ -1,6 +1,6 @@
 """What the dashboard reads, and the one thing it writes: an acknowledgement."""
 
-from sqlalchemy import Engine, bindparam, func, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, select, update
 
 from liteheart.alarm import REASONS, Alarm, AlarmEvent
 from liteheart.board import PatientState
@@ -88,6 +88,8 @@ class Board:
                     "reason": reason,
                 },
             )
+            if before.acknowledged_us is None:
+                _stop_telling(connection, alarm_id, at_us)
             if self._outbox:
                 post(connection, alarm_letters([event]))
         return after
@@ -114,10 +116,22 @@ class Board:
 
     def heartbeat_age_s(self, role: str, now_us: int) -> float | None:
         """Seconds since any process of that role said that it is alive; None when none ever did."""
+        at_us = self.last_heartbeat_us(role)
+        return None if at_us is None else max(0.0, (now_us - at_us) / US_PER_S)
+
+    def last_heartbeat_us(self, role: str) -> int | None:
+        """When a process of that role was last heard of; None when none ever was."""
         table = schema.heartbeats
         with reading(self._engine) as connection:
             at_us = connection.scalar(select(func.max(table.c.at_us)).where(table.c.role == role))
-        return None if at_us is None else max(0.0, (now_us - at_us) / US_PER_S)
+        return None if at_us is None else int(at_us)
+
+
+def _stop_telling(connection: Connection, alarm_id: AlarmId, at_us: int) -> None:
+    """An escalation that has not reached anybody yet need not any more."""
+    notices = schema.notifications
+    waiting = update(notices).where(schema.WAITING, notices.c.alarm_id == alarm_id, notices.c.step > 0)
+    connection.execute(waiting.values(failed_us=at_us, error="acknowledged before it was told"))
 
 
 def check_reason(reason: str | None) -> None:

@@ -15,7 +15,7 @@ from liteheart.signal import Frame
 from storage.alarm_facts import first_of_each, identity
 from storage.board import check_reason
 from storage.monitor_store import Batch, Committed, Restored, Superseded, ring_of
-from storage.outbox import Letter, alarm_letters, finding_letters
+from storage.outbox import NOTIFY, Letter, alarm_letters, finding_letters, notify_letters
 from storage.rows import Row
 
 
@@ -84,6 +84,7 @@ class MemoryStore:
             if self._outbox:
                 self._t.post(finding_letters(batch.findings, new_findings.keys()))
                 self._t.post(alarm_letters(new_alarms))
+            self._t.post(notify_letters(new_alarms))
         return Committed(len(new_frames), len(new_findings), new_alarms)
 
     def restore(self, wanted: Iterable[PatientId], *, claim: bool = False) -> dict[PatientId, Restored]:
@@ -218,7 +219,9 @@ class MemoryOutbox:
             free = [
                 slip
                 for slip in self._t.slips.values()
-                if slip.sent_us is None and (slip.claimed_us is None or slip.claimed_us <= stale_us)
+                if slip.sent_us is None
+                and slip.letter.topic != NOTIFY
+                and (slip.claimed_us is None or slip.claimed_us <= stale_us)
             ][:limit]
             for slip in free:
                 slip.claimed_us = now_us
@@ -233,7 +236,7 @@ class MemoryOutbox:
     def depth(self) -> int:
         """How many letters are not sent yet."""
         with self._t.lock:
-            return sum(slip.sent_us is None for slip in self._t.slips.values())
+            return sum(s.sent_us is None and s.letter.topic != NOTIFY for s in self._t.slips.values())
 
 
 def _in_time(frame: Frame) -> tuple[int, int, int]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, select
+from sqlalchemy import Connection, Engine, bindparam, case, func, select
 
 from liteheart.alarm import Alarm, AlarmEvent
 from liteheart.board import PatientState
@@ -18,12 +18,14 @@ from storage import bulk, queries
 from storage.alarm_facts import store_events
 from storage.codec import Packer, Unpacker
 from storage.engine import reading, writing
-from storage.outbox import alarm_letters, finding_letters, post
+from storage.limits import holding
+from storage.outbox import alarm_letters, finding_letters, notify_letters, post
 from storage.rows import Row, finding_row, frame_row, layout_of, row_frame, state_row
 from storage.schema import checkpoints, findings, frames, heartbeats, patient_state, patients, score_layouts
 from storage.settings import StorageSettings
 
 _IN = 500  # patients to an IN list
+HEARTBEAT_GAP_S = 10.0  # five heartbeats; whoever was silent for longer did not watch meanwhile
 _RING_FRAMES = 256  # read for a ring: 30 s of frames of an eighth of a second
 
 
@@ -70,6 +72,7 @@ class Restored:
     frames: list[Frame]
     checkpoint: dict[str, Any] | None
     epoch: int = 0  # who holds the patient: batches with an older one are refused
+    limits: dict[str, float] = field(default_factory=dict)  # that someone set for this patient
 
 
 class MonitorStore:
@@ -110,6 +113,7 @@ class MonitorStore:
             new_alarms = store_events(connection, batch.alarms)
             if self._settings.outbox:
                 post(connection, [*finding_letters(batch.findings, new_findings), *alarm_letters(new_alarms)])
+            post(connection, notify_letters(new_alarms))  # always: who is told is decided where they are delivered
         self._layouts |= layouts.keys()
         self._admitted |= admitted.keys()
         return Committed(new_frames, len(new_findings), new_alarms)
@@ -131,14 +135,42 @@ class MonitorStore:
             for name in names:
                 latest = [row_frame(row, unpacker) for row in connection.execute(_LATEST, {"patient": name})]
                 state, epoch = saved.get(name, ("null", 0))
-                out[name] = Restored(ring_of(latest, ring_us), json.loads(state), epoch)
+                own = holding(connection, name).get(name, {})
+                out[name] = Restored(ring_of(latest, ring_us), json.loads(state), epoch, own)
         return out
 
     def heartbeat(self, role: str, instance: str, now_us: int) -> None:
-        """Say that this process is alive."""
-        row = {"role": role, "instance": instance, "at_us": now_us}
+        """Say that this process is alive. After a silence of `HEARTBEAT_GAP_S` its run begins anew."""
+        row = {"role": role, "instance": instance, "at_us": now_us, "since_us": now_us}
         with writing(self._engine) as connection:
-            bulk.replace(connection, heartbeats, [row], newer="at_us")
+            statement = queries.insert_for(connection, heartbeats)
+            new, old = statement.excluded, heartbeats.c
+            broken = new.at_us - old.at_us > round(HEARTBEAT_GAP_S * US_PER_S)
+            again = statement.on_conflict_do_update(
+                index_elements=list(heartbeats.primary_key.columns),
+                set_={"at_us": new.at_us, "since_us": case((broken, new.at_us), else_=old.since_us)},
+                where=new.at_us >= old.at_us,
+            )
+            connection.execute(again, row)
+
+    def heard_since_us(self, role: str, now_us: int) -> int | None:
+        """Since when some process of that role has been alive without a break; None when none is now.
+
+        A process that hands over to another breaks nothing: runs that overlap are one.
+        """
+        gap_us = round(HEARTBEAT_GAP_S * US_PER_S)
+        with reading(self._engine) as connection:
+            statement = select(heartbeats.c.since_us, heartbeats.c.at_us).where(heartbeats.c.role == role)
+            runs = [(row.since_us, row.at_us) for row in connection.execute(statement)]
+        return unbroken_since(runs, now_us, gap_us)
+
+    def last_answers(self, names: Sequence[PatientId], since_us: int) -> dict[PatientId, int]:
+        """Of each patient, the end of the last window since `since_us` that the student answered, or could not have."""
+        answered = (findings.c.abstained.is_(False) | findings.c.usable.is_(False)) & (findings.c.t0_us >= since_us)
+        newest = select(func.max(findings.c.t1_us)).where(findings.c.patient == bindparam("whose"), answered)
+        with reading(self._engine) as connection:
+            ends = {name: connection.scalar(newest, {"whose": name}) for name in names}
+        return {name: end for name, end in ends.items() if end is not None}
 
     def open_alarms(self, condition: str | None = None) -> list[Alarm]:
         """Alarms that are not off, of one condition or of all; the most urgent first."""
@@ -166,6 +198,16 @@ _LATEST = (
     .order_by(frames.c.arrival_us.desc(), frames.c.boot.desc(), frames.c.sequence.desc())
     .limit(_RING_FRAMES)
 )
+
+
+def unbroken_since(runs: Iterable[tuple[int, int]], now_us: int, gap_us: int) -> int | None:
+    """Of runs (since, until), the begin of those that overlap up to now; None when none was within `gap_us` of now."""
+    since: int | None = None
+    for begin, end in sorted(runs, key=lambda run: run[1], reverse=True):
+        if end < (now_us - gap_us if since is None else since):
+            break
+        since = begin if since is None else min(since, begin)
+    return since
 
 
 def ring_of(latest: Sequence[Frame], ring_us: int) -> list[Frame]:

@@ -1,15 +1,18 @@
 """Selects that more than one port needs."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liteheart.alarm import Alarm
 from liteheart.board import PatientState
-from liteheart.ids import PatientId
+from liteheart.ids import AlarmId, PatientId
 from storage import schema
 from storage.rows import row_alarm, row_state, split
+
+_IN = 500  # names to an IN list
 
 
 def alarms(
@@ -31,6 +34,20 @@ def alarms(
         statement = statement.where(table.c.condition == condition)
     statement = statement.order_by(table.c.raised_us.desc(), table.c.alarm_id)
     return [row_alarm(row) for row in connection.execute(statement)]
+
+
+def activations(connection: Connection, names: Sequence[AlarmId]) -> dict[str, int]:
+    """Of each of these alarms, the clock at which its present episode was raised or reactivated."""
+    event = schema.alarm_events
+    began: dict[str, int] = {}
+    for start in range(0, len(names), _IN):
+        statement = (
+            select(event.c.alarm_id, func.max(event.c.at_us).label("at_us"))
+            .where(event.c.alarm_id.in_(names[start : start + _IN]), event.c.action.in_(("raised", "reactivated")))
+            .group_by(event.c.alarm_id)
+        )
+        began |= {row.alarm_id: row.at_us for row in connection.execute(statement)}
+    return began
 
 
 def states(connection: Connection) -> list[PatientState]:

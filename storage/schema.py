@@ -1,7 +1,7 @@
 """The tables. Patients are pseudonyms: there is no column for a name. All times are microseconds since the epoch.
 
 The monitor alone writes frames, findings, patient_state, checkpoints and the facts of alarms; the dashboard alone
-writes acknowledgements. `migrations/` builds the same tables, and a test finds no difference.
+writes acknowledgements, pauses and limits. `migrations/` builds the same tables, and a test finds no difference.
 """
 
 from sqlalchemy import (
@@ -31,6 +31,8 @@ metadata = MetaData(
 
 OPEN = text("(active OR (latching AND acknowledged_us IS NULL))")  # presence != off, as the database says it
 UNSENT = text("sent_us IS NULL")
+UNSENT_NOTICE = text("sent_us IS NULL AND topic = 'notify'")  # few, among very many for the bus
+WAITING = text("delivered_us IS NULL AND failed_us IS NULL")
 
 
 def _us(name: str, *, null: bool = False) -> Column[int]:
@@ -177,9 +179,95 @@ outbox = Table(
     _us("claimed_us", null=True),
     _us("sent_us", null=True),
     Index("ix_outbox_unsent", "id", postgresql_where=UNSENT, sqlite_where=UNSENT),
+    Index("ix_outbox_notify", "id", postgresql_where=UNSENT_NOTICE, sqlite_where=UNSENT_NOTICE),
     sqlite_autoincrement=True,  # an id is never given twice, so that a late `mark_sent` cannot hit another letter
 )
 
 people = Table("people", metadata, _text("username", key=True), _text("role"), _text("password_hash"))
 
-heartbeats = Table("heartbeats", metadata, _text("role", key=True), _text("instance", key=True), _us("at_us"))
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    _text("role", key=True),
+    _text("instance", key=True),
+    _us("at_us"),
+    Column("since_us", BigInteger, nullable=False, server_default="0"),  # begin of its unbroken run
+)
+
+# The key is what makes a step unique, whoever takes it; the time is only told.
+escalations = Table(
+    "escalations",
+    metadata,
+    Column("alarm_id", Text, ForeignKey("alarms.alarm_id"), primary_key=True),
+    Column("episodes", Integer, primary_key=True, autoincrement=False),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    _text("owner"),
+    _us("due_us"),
+    _us("at_us"),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    _text("key", key=True),  # towards the receiver too: a repetition is known by it
+    _text("target"),
+    _text("alarm_id", null=True),
+    Column("step", Integer, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    _text("notice"),  # JSON
+    _us("created_us"),
+    _us("due_us"),  # not tried again before
+    _us("claimed_us", null=True),
+    Column("attempts", Integer, nullable=False),
+    _us("delivered_us", null=True),
+    _us("failed_us", null=True),  # given up; `error` says why
+    _flag("late"),
+    _text("error", null=True),
+    Index("ix_notifications_waiting", "priority", "due_us", postgresql_where=WAITING, sqlite_where=WAITING),
+    Index("ix_notifications_alarm_id", "alarm_id"),
+)
+
+
+def _serial(name: str = "id") -> Column[int]:
+    return Column(name, BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+audio_pauses = Table(
+    "audio_pauses",
+    metadata,
+    _serial(),
+    _text("patient", null=True),
+    _text("station", null=True),
+    _text("by_whom"),
+    _us("began_us"),
+    _us("until_us"),
+    Column("priority", SmallInteger, nullable=False),
+    _text("silenced"),  # JSON list
+    _us("ended_us", null=True),  # someone ended it before its time, or a newer one took its place
+    _text("ended_by", null=True),
+    Index("ix_audio_pauses_until_us", "until_us"),
+)
+
+# Only ever added to: the newest row of a patient holds, the others tell what held before.
+patient_limits = Table(
+    "patient_limits",
+    metadata,
+    _serial(),
+    _text("patient"),
+    _text("limits"),  # JSON
+    _text("by_whom"),
+    _us("at_us"),
+    Index("ix_patient_limits_patient", "patient", "id"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _serial(),
+    _us("at_us"),
+    _text("by_whom"),
+    _text("action"),
+    _text("subject"),
+    _text("detail"),  # JSON
+    Index("ix_audit_at_us", "at_us"),
+)

@@ -3,7 +3,8 @@
     kind u8 (0 frame, 1 state, 2 alarm, 3 hello and heartbeat) | length of patient u8 | patient (ASCII) | payload
 
 A frame's payload is its wire bytes, the others' is UTF-8 JSON. First comes a hello, then every state and open alarm,
-then "ready"; after that whatever happens, and a heartbeat with the server's time and the age of the monitor's.
+then "ready"; after that whatever happens, and a heartbeat with the server's time, the age of the monitor's, the audio
+pauses that hold and where unattended alarms stand on the ladder.
 The snapshot comes again now and then: what the feed lost on its way is made good within that time. It also comes with
 the first message of a patient whom this screen was not told of: only the board knows the bed.
 """
@@ -19,6 +20,7 @@ import anyio
 from fastapi import WebSocket, WebSocketDisconnect
 from starlette.concurrency import run_in_threadpool
 
+from alerts.dashboard.care import Care
 from alerts.dashboard.guard import Guard, Refused
 from alerts.dashboard.settings import DashboardSettings
 from alerts.ports import Board, LiveFeed
@@ -53,9 +55,18 @@ def control(kind: str, **values: object) -> bytes:
 class LiveView:
     """Serves the screens."""
 
-    def __init__(self, board: Board, feed: LiveFeed, guard: Guard, clock: Clock, settings: DashboardSettings) -> None:
+    def __init__(
+        self,
+        board: Board,
+        feed: LiveFeed,
+        guard: Guard,
+        clock: Clock,
+        settings: DashboardSettings,
+        care: Care | None = None,
+    ) -> None:
         self._board, self._feed, self._guard = board, feed, guard
-        self._clock, self._settings = clock, settings
+        self._clock, self._settings, self._care = clock, settings, care
+        self._cared: tuple[int, dict[str, Any] | None] | None = None  # likewise, of pauses and escalation
         self._screens = 0
         self._age: tuple[int, float | None] | None = None  # (when asked, what was answered)
 
@@ -148,7 +159,19 @@ class LiveView:
         self._guard.person(websocket)  # signed out or expired: the view ends
         now_us = self._clock.now_us()
         age_s = await self._monitor_age_s(now_us)
-        await self._send(websocket, control("heartbeat", now_us=now_us, monitor_age_s=age_s))
+        care = {} if self._care is None else {"care": await self._care_now(self._care, now_us)}
+        await self._send(websocket, control("heartbeat", now_us=now_us, monitor_age_s=age_s, **care))
+
+    async def _care_now(self, source: Care, now_us: int) -> dict[str, Any] | None:
+        """None when storage cannot say: a screen then goes by what it knows, and a pause ends by itself."""
+        if self._cared is None or not 0 <= now_us - self._cared[0] < _AGE_KEPT_S * US_PER_S:
+            try:
+                care = await run_in_threadpool(source.now, now_us)
+            except Retryable as unavailable:
+                log.warning("storage cannot tell pauses and escalation: %s", unavailable)
+                care = None
+            self._cared = (now_us, care)
+        return self._cared[1]
 
     async def _monitor_age_s(self, now_us: int) -> float | None:
         """None when the monitor was never heard of, or storage cannot say."""

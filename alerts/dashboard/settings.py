@@ -24,6 +24,10 @@ class DashboardSettings:
     strip_max_s: float = 60.0  # longest stretch of signal in one answer
     list_max: int = 500  # longest list in one answer
     snapshot_alarms_max: int = 5000  # open alarms looked at at once; far more than a ward can have
+    stations: tuple[str, ...] = ("ward",)  # places with screens of their own: a pause of one leaves the others alone
+    pause_s: tuple[float, ...] = (60.0, 120.0)  # pauses of the sound that are offered
+    pause_max_s: float = 120.0  # and the longest that is granted
+    unheard_s: float = 1.0  # an alarm younger than this cannot have been heard: a pause does not silence it
     monitor_role: str = "monitor"  # whose heartbeat the banner watches
 
     def __post_init__(self) -> None:
@@ -31,5 +35,9 @@ class DashboardSettings:
             value = getattr(self, name)
             if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
                 raise Misconfigured(name, f"{value} must be above 0")
+        if not self.stations or not all(station.strip() for station in self.stations):
+            raise Misconfigured("stations", "must name at least one station")
+        if not self.pause_s or not all(0 < seconds <= self.pause_max_s for seconds in self.pause_s):
+            raise Misconfigured("pause_s", f"must be above 0 and at most pause_max_s {self.pause_max_s:g}")
         if not self.allowed_hosts:
             raise Misconfigured("allowed_hosts", "must name at least one host")

@@ -12,10 +12,13 @@ WINDOW_S = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """REC..., --lead, --hop, --model."""
+    """REC..., --lead, --hop, --model, --explain."""
     add_record_arguments(parser)
     parser.add_argument("--hop", type=float, default=5.0, metavar="S", help="seconds between windows (5)")
     parser.add_argument("--model", type=Path, metavar="DIR", help="another student than the shipped one")
+    parser.add_argument(
+        "--explain", action="store_true", help="where on the strip each finding was seen: 50 bins of 0.2 s, 0 to 1"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,9 +33,11 @@ def _engine(model: Path | None) -> Engine:
 
 def score(recording: Recording, lead: int, args: argparse.Namespace) -> list[Line]:
     """Lines of one recording."""
+    engine = _engine(args.model)
     windows = windows_of(recording, lead, window_s=WINDOW_S, hop_s=args.hop)
-    return [
-        {
+    lines = []
+    for window, finding in zip(windows, engine.score(windows), strict=True):
+        line: Line = {
             "record": recording.name,
             "lead": finding.lead,
             "t0_s": finding.t0_us / 1e6,
@@ -45,5 +50,5 @@ def score(recording: Recording, lead: int, args: argparse.Namespace) -> list[Lin
             "findings": list(finding.codes),
             "model": finding.model,
         }
-        for finding in _engine(args.model).score(windows)
-    ]
+        lines.append(line | {"regions": engine.explain(window, finding)} if args.explain else line)
+    return lines

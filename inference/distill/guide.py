@@ -35,20 +35,18 @@ class Ensemble:
 
     def probabilities(self, x: Batch) -> Floats:
         """[n, classes] of `x` float32 [n, leads, samples]."""
-        return self._mean(x, self.kernel.probabilities(x) if self.kernel else None)
+        each = [probabilities(predict(r, x), t) for r, t in zip(self.readers, self.temperatures, strict=True)]
+        mean = np.asarray(np.mean(each, axis=0))
+        return mean if self.kernel is None else (mean + self.kernel.probabilities(x)) / 2
 
     def guide(self, labelled: Examples, pool: Examples | None) -> Guide:
         """What the ensemble says, cached; its first member is the one whose layers are read.
 
-        `labelled` are the recordings it learned from, in order: the kernel leaves each one out when it speaks of it.
+        `labelled` are the recordings it learned from, in order. Of these the kernel alone speaks, leaving each one out:
+        the networks know them by heart, and what is known by heart says no more than the labels.
         """
-        own = self._mean(labelled.x, self.kernel.left_out(labelled.y) if self.kernel else None)
+        own = self.kernel.left_out(labelled.y) if self.kernel else self.probabilities(labelled.x)
         return Guide(_logits(own), _logits(self.probabilities(pool.x)) if pool else None, frozen(self.readers[0]))
-
-    def _mean(self, x: Batch, kernel: Floats | None) -> Floats:
-        each = [probabilities(predict(r, x), t) for r, t in zip(self.readers, self.temperatures, strict=True)]
-        mean = np.asarray(np.mean(each, axis=0))
-        return mean if kernel is None else (mean + kernel) / 2
 
 
 def _logits(p: Floats) -> Floats:

@@ -37,8 +37,13 @@ def beat_view(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     sd, mean and median step, least and most; tenths of beats; log RMS distance of the oddest and of the usual beat.
     """
     x = x.float()
-    at, have, whole = beat_places(x)
-    start = at.clamp(BEFORE, x.shape[2] - AFTER)  # moves only what is not whole, and that is read nowhere
+    n = x.shape[2]
+    slope = F.pad((x[:, :, 2:] - x[:, :, :-2]) / 2, (1, 1))
+    energy = slope.square().sum(dim=1)
+    first, have = _beats(energy.sqrt())
+    at = _middles(first, energy)
+    whole = have & (at >= BEFORE) & (at + AFTER <= n)
+    start = at.clamp(BEFORE, n - AFTER)  # moves only what is not whole, and of that nothing is read
     index = start[:, :, None] + torch.arange(-BEFORE, AFTER, device=x.device)
     beats = x.gather(2, index.flatten(1)[:, None].expand(-1, x.shape[1], -1)).reshape(*x.shape[:2], _MOST, LENGTH)
     middle = masked_median(beats, whole[:, None, :, None], dim=2)
@@ -50,30 +55,42 @@ def beat_view(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return middle.sign() * torch.log1p(5 * middle.abs()), rhythm
 
 
-@torch.no_grad()
-def beat_places(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Of windows `x` as above: middles of beats, int [b, 32] samples; which are beats; which lie whole in the window."""
-    slope = F.pad((x[:, :, 2:] - x[:, :, :-2]) / 2, (1, 1))
-    energy = slope.square().sum(dim=1)
-    first, have = _beats(energy.sqrt())
-    at = _middles(first, energy)
-    return at, have, have & (at >= BEFORE) & (at + AFTER <= x.shape[2])
-
-
 def masked_median(values: torch.Tensor, keep: torch.Tensor, dim: int) -> torch.Tensor:
-    """The median over `dim` of those values that `keep`, of a shape that widens to theirs, marks; 0 where it marks none.
-
-    Only the lower half is sorted, and counts are halved as floats: an exported graph takes half as long so.
-    """
-    most = values.shape[dim] // 2 + 1
-    ordered = values.masked_fill(~keep, torch.inf).topk(most, dim=dim, largest=False).values
+    """The median over `dim` of the values that `keep` marks; 0 where it marks none. Its shape may widen to theirs."""
+    ordered = _ascending(values.masked_fill(~keep, torch.inf), dim)
     n = keep.sum(dim=dim, keepdim=True)
     one = ordered.narrow(dim, 0, 1)
     low, high = (ordered.gather(dim, i.expand_as(one)) for i in (_half((n - 1).clamp_min(0)), _half(n)))
     return torch.where(n > 0, (low + high) / 2, 0.0).squeeze(dim)
 
 
+def _ascending(values: torch.Tensor, dim: int) -> torch.Tensor:
+    """Sorted over `dim`. Many short columns by Batcher's bitonic network: whole rows at a time, four times as fast."""
+    n = values.shape[dim]
+    if dim == values.dim() - 1 or n & (n - 1):
+        return values.sort(dim=dim).values
+    size = 1
+    while size < n:
+        values = _exchanged(values, dim, size, mirrored=True)
+        apart = size // 2
+        while apart:
+            values = _exchanged(values, dim, apart, mirrored=False)
+            apart //= 2
+        size *= 2
+    return values
+
+
+def _exchanged(values: torch.Tensor, dim: int, apart: int, *, mirrored: bool) -> torch.Tensor:
+    """Each pair of rows in order, `apart` from each other, or mirrored in a block of twice that length."""
+    before, n, after = values.shape[:dim], values.shape[dim], values.shape[dim + 1 :]
+    one, other = values.reshape(*before, n // (2 * apart), 2 * apart, *after).chunk(2, dim + 1)
+    if mirrored and apart > 1:
+        other = other.flip(dim + 1)
+    return torch.cat([torch.minimum(one, other), torch.maximum(one, other)], dim + 1).flatten(dim, dim + 1)
+
+
 def _half(n: torch.Tensor) -> torch.Tensor:
+    """n // 2 of counts; as floats, since an exported graph halves integers in ten steps."""
     return (n.float() * 0.5).floor().long()
 
 

@@ -1,6 +1,8 @@
 """The card of a student: what it is, what it was made of, how well it does. Read without torch, slow to load."""
 
+import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +12,8 @@ from liteheart.errors import Misconfigured
 from liteheart.ids import ModelVersion
 
 CARD: Final = "student.json"
+ONNX: Final = "student.onnx"  # the same function as the weights, for ONNX Runtime, in float32
+ONNX_INT8: Final = "student.int8.onnx"  # and nearly the same, its convolutions in eight bits
 ARCHITECTURE: Final = "fast"
 FORMAT: Final = 1
 
@@ -27,6 +31,7 @@ class Card:
     architecture: str = ARCHITECTURE
     preprocess: str = VERSION
     sha256: str = ""  # of the weights file
+    onnx: dict[str, str] = field(default_factory=dict)  # sha256 of the graphs made of these weights, by file name
     about: dict[str, Any] = field(default_factory=dict)  # data, licences, splits, metrics, use, limits
 
     @property
@@ -55,6 +60,12 @@ def load_card(folder: Path) -> Card:
     return card
 
 
+def save_card(folder: Path, card: Card) -> None:
+    """Write `card` into `folder`."""
+    text = json.dumps({"format": FORMAT} | dataclasses.asdict(card), indent=1, ensure_ascii=False)
+    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+
+
 def _check(card: Card, path: Path) -> None:
     if card.preprocess != VERSION:
         raise Misconfigured(
@@ -68,3 +79,7 @@ def _check(card: Card, path: Path) -> None:
             raise Misconfigured("inference.model_dir", f"{path} has no {key} for {sorted(absent)[0]}")
         if wrong := [c for c in card.classes if not isinstance(values[c], int | float) or not values[c] > 0]:
             raise Misconfigured("inference.model_dir", f"{path} has a {key} for {wrong[0]} that is not positive")
+    if not isinstance(card.onnx, dict) or set(card.onnx) - {ONNX, ONNX_INT8}:
+        raise Misconfigured("inference.model_dir", f"{path} has onnx graphs other than {ONNX} and {ONNX_INT8}")
+    if wrong := [name for name, digest in card.onnx.items() if not re.fullmatch(r"[0-9a-f]{64}", str(digest))]:
+        raise Misconfigured("inference.model_dir", f"{path} has no sha256 for {wrong[0]}")

@@ -6,7 +6,6 @@ The card says what the weights are, what they were made of, how well they do, an
 import dataclasses
 import hashlib
 import io
-import json
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 
 from inference.model.beats import BeatShape
-from inference.model.card import CARD, FORMAT, Card, load_card
+from inference.model.card import CARD, Card, load_card, save_card
 from inference.model.student import Student, StudentShape, fold
 from liteheart.errors import Misconfigured
 
@@ -35,10 +34,10 @@ def save_checkpoint(folder: Path, student: Student, card: Card) -> Card:
         channels=student.shape.channels,
         beats=(beats.components, beats.hidden) if beats else None,
         sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
+        onnx={},  # graphs that lie about are of other weights, until `export_onnx` makes new ones
     )
     (folder / WEIGHTS).write_bytes(buffer.getvalue())
-    text = json.dumps({"format": FORMAT} | dataclasses.asdict(card), indent=1, ensure_ascii=False)
-    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+    save_card(folder, card)
     return card
 
 

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,35 +15,19 @@ import numpy.typing as npt
 from inference.beats import detect_r_peaks
 from inference.model.card import Card, load_card
 from inference.ports import Network
-from inference.preprocess import MAX_FS_HZ, MIN_FS_HZ, SAMPLES, Batch, preprocess
+from inference.preprocess import MAX_FS_HZ, MIN_FS_HZ, SAMPLES, preprocess
 from inference.quality import assess
+from inference.serve.explain import regions
+from inference.serve.network import TorchNetwork, load_network
 from inference.settings import Device, InferenceSettings
-from liteheart.errors import Misconfigured
+from liteheart.conditions import SUPERCLASSES
 from liteheart.finding import Finding, Quality
 from liteheart.ids import ModelVersion
 from liteheart.signal import Window
 
-if TYPE_CHECKING:  # torch takes seconds to import; an engine whose network comes later should not wait for it
-    from inference.model.student import Student
+__all__ = ["Engine", "TorchNetwork", "load_engine", "load_network"]
 
 WINDOW_S = 10.0
-
-
-class TorchNetwork:
-    """A folded student on one device."""
-
-    def __init__(self, student: "Student", device: str) -> None:
-        self._student = student.to(device)
-        self._device = device
-        self(np.zeros((1, SAMPLES), np.float32))  # the first pass is slow; nobody should wait for it
-
-    def __call__(self, x: Batch) -> Batch:
-        """float32 [b, classes] logits of `x` float32 [b, 1000]."""
-        import torch
-
-        with torch.inference_mode():
-            logits: Batch = self._student(torch.from_numpy(x).to(self._device)).float().cpu().numpy()
-        return logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +62,17 @@ class Engine:
         p = self._probabilities([windows[i] for i in asked])
         answer: dict[int, npt.NDArray[np.float64]] = dict(zip(asked, p, strict=True))
         return [self._finding(w, r, answer.get(i)) for i, (w, r) in enumerate(zip(windows, readings, strict=True))]
+
+    def explain(self, window: Window, finding: Finding) -> dict[str, list[float]]:
+        """Where in `window` the student saw each code of its `finding`: 50 bins of 0.2 s each, 0 to 1.
+
+        Of a finding without codes, the likeliest superclass; of an abstention, nothing.
+        """
+        codes = finding.codes or tuple(sorted(SUPERCLASSES, key=lambda c: -finding.scores.get(c, 0.0))[:1])
+        if finding.abstained:
+            return {}
+        (x,) = preprocess(window.mv[None], window.fs_hz, window.valid[None])
+        return regions(self._network, x, {c: self.card.classes.index(c) for c in codes})
 
     def _read(self, window: Window) -> _Reading:
         settings = self._settings
@@ -135,28 +129,11 @@ def load_engine(
 ) -> Engine:
     """The engine on the weights that ship with the package, or on those in `model_dir`; needs no network access.
 
-    `model_dir` and `device` override `settings`. "auto" is CUDA when there is one, else the CPU.
-    Raises Misconfigured when weights and card do not belong together, or CUDA is asked for and absent.
+    `model_dir` and `device` override `settings`. Raises Misconfigured as `load_network` does.
     """
     settings = settings or InferenceSettings()
     settings = replace(settings, model_dir=model_dir or settings.model_dir, device=device or settings.device)
     return Engine(load_network(settings), load_card(settings.model_dir), settings)
-
-
-def load_network(settings: InferenceSettings) -> TorchNetwork:
-    """The network alone, for an engine that has begun without it. Raises as `load_engine` does."""
-    import torch
-
-    from inference.model.checkpoint import load_student
-
-    student, _ = load_student(settings.model_dir)
-    has_cuda = torch.cuda.is_available()
-    if settings.device == "cuda" and not has_cuda:
-        raise Misconfigured("inference.device", "cuda is asked for, but torch sees none")
-    if has_cuda and settings.device != "cpu":
-        return TorchNetwork(student, "cuda")
-    torch.set_num_threads(settings.threads)
-    return TorchNetwork(student, "cpu")
 
 
 def _heart_rate(beats: npt.NDArray[np.int64], fs_hz: float) -> float | None:

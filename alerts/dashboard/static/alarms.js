@@ -100,6 +100,7 @@ export class AlarmPanel {
       since: part("span", "since"),
       said: part("span", "said"),
       tags: part("span", "tags"),
+      ladder: part("span", "ladder"),
     };
     const body = el(
       "button",
@@ -109,6 +110,7 @@ export class AlarmPanel {
       item.said,
       item.who,
       item.tags,
+      item.ladder,
     );
     item.actions = this.mayAcknowledge ? this.actions(id) : null;
     item.node = el("li", { data: { alarmId: id } }, body, item.actions);
@@ -163,6 +165,9 @@ export class AlarmPanel {
     if (alarm.late) tags.push(t.late);
     if (alarm.episodes > 1) tags.push(t.episodes(alarm.episodes));
     setText(item.tags, tags.join(" \u00b7 "));
+    const step = this.ward.escalation(alarm);
+    setText(item.ladder, step ? t.ladder(step, (step.next_us - this.ward.now()) / 1e6) : "");
+    setAttr(item.ladder, "data-overdue", step?.overdue ? "" : null);
     if (item.actions) item.actions.hidden = alarm.acknowledged_us !== null;
   }
 }

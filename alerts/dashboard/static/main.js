@@ -1,12 +1,13 @@
 // Puts the page together: link -> ward -> wall, panel, sound.
 import { AlarmPanel } from "./alarms.js";
+import { PatientCare } from "./patient.js";
 import { choice, el, setAttr, setText } from "./dom.js";
 import { Link } from "./link.js";
 import { Review } from "./review.js";
 import { api, askToSignIn, onSignInNeeded } from "./session.js";
 import { Sound } from "./sound.js";
 import { clock, t } from "./strings.js";
-import { rank, waiting, Ward } from "./ward.js";
+import { rank, soundKey, waiting, Ward } from "./ward.js";
 import { Wall } from "./wall.js";
 import { decodeFrame } from "./wire.js";
 
@@ -15,7 +16,8 @@ const MONITOR_S = 10;
 const utf8 = new TextDecoder();
 
 const ward = new Ward();
-const review = new Review(ward, (alarm) => (panel.mayAcknowledge ? panel.actions(alarm.alarm_id) : null));
+const care = new PatientCare(ward, { pause: pauseSound, resume: resumeSound, failed: toast });
+const review = new Review(ward, (alarm) => (panel.mayAcknowledge ? panel.actions(alarm.alarm_id) : null), care);
 const panel = new AlarmPanel(ward, { review: (alarm) => review.ofAlarm(alarm), changed: alarmCame, failed: toast });
 const wall = new Wall(ward, (patient) => {
   const worst = ward.alarmsOf(patient)[0];
@@ -32,7 +34,8 @@ const summary = el("span", { class: "summary" });
 const time = el("time", { class: "clock" });
 const user = el("span", { class: "user" });
 const soundButton = el("button", { type: "button", class: "sound", onclick: () => (sound.enabled ? sound.test() : sound.enable()) });
-const pauseButton = el("button", { type: "button", onclick: () => (sound.pauseLeftS > 0 ? sound.resume() : sound.pause()) });
+const pauseButton = el("button", { type: "button", class: "pause", onclick: () => pressPause(ward.pauseS.at(-1)) });
+const shorterPauses = el("span", { class: "split" });
 const signOut = el("button", { type: "button", text: t.signOut, hidden: true, onclick: leave });
 const linkBanner = el("div", { class: "banner", role: "alert", hidden: true });
 const monitorBanner = el("div", { class: "banner", role: "alert", hidden: true });
@@ -76,6 +79,7 @@ function build() {
     }),
     soundButton,
     pauseButton,
+    shorterPauses,
     time,
     user,
     signOut,
@@ -122,6 +126,8 @@ function control(said) {
   else if (said.type === "heartbeat") {
     ward.setClock(said.now_us);
     monitor = { ageS: said.monitor_age_s, at: performance.now() };
+    if (said.care && !ward.cares) chooseStation();
+    ward.setCare(said.care);
     listen();
   }
 }
@@ -139,13 +145,45 @@ function alarmCame(alarm) {
   listen();
 }
 
-// A new episode of the same alarm is news again.
-const soundKey = (alarm) => `${alarm.alarm_id} ${alarm.episodes}`;
+function pressPause(seconds) {
+  const held = ward.stationPause();
+  if (sound.pauseLeftS > 0) sound.resume();
+  else if (held) resumeSound(held);
+  else if (ward.cares) pauseSound({ station: ward.station, seconds });
+  else sound.pause();
+}
+
+// Every screen of the station is told. A server that does not answer must not keep the room from being quiet.
+async function pauseSound(wanted) {
+  try {
+    ward.paused(await api("/audio-pauses", { method: "POST", body: wanted }));
+  } catch (error) {
+    if (error.status === 0) sound.pause();
+    toast(error.message);
+  }
+  heardAnew();
+}
+
+async function resumeSound(pause) {
+  try {
+    await api(`/audio-pauses/${pause.pause_id}`, { method: "DELETE" });
+    ward.resumed(pause);
+  } catch (error) {
+    if (error.status !== 404) toast(error.message);
+  }
+  heardAnew();
+}
+
+function heardAnew() {
+  status();
+  care.tick();
+  listen();
+}
 
 function listen() {
   const wanted = [...ward.alarms.values()]
     .filter((a) => waiting(a) && !a.retrospective && rank(a) > 0)
-    .map((a) => ({ key: soundKey(a), rank: rank(a) }));
+    .map((a) => ({ key: soundKey(a), rank: rank(a), muted: ward.muted(a) }));
   if (session && link.downAt !== null) wanted.push({ key: "link", rank: 2.5, fault: true });
   else if (monitorIsDown()) wanted.push({ key: "monitor", rank: 2.5, fault: true });
   sound.update(wanted);
@@ -169,8 +207,11 @@ function status() {
   setAttr(soundButton, "data-off", sound.enabled ? null : "");
   setAttr(soundButton, "title", sound.enabled ? t.soundTest : null);
   pauseButton.hidden = !sound.enabled;
-  const left = sound.pauseLeftS;
-  setText(pauseButton, left > 0 ? t.paused(left) : t.pause);
+  const held = ward.stationPause();
+  const left = sound.pauseLeftS || (held ? ward.leftS(held) : 0);
+  setText(pauseButton, left > 0 ? t.paused(left) : t.pause(ward.pauseS.at(-1)));
+  shorterPauses.hidden = !sound.enabled || left > 0;
+  care.tick();
   setAttr(pauseButton, "data-paused", left > 0 ? "" : null);
 }
 
@@ -193,9 +234,34 @@ async function enter() {
   setText(user, session.username);
   signOut.hidden = !session.can_sign_out;
   panel.allow(session.may_acknowledge);
+  care.may = session.may_acknowledge;
   link.open();
   const { items } = await api("/conditions").catch(() => ({ items: [] }));
   for (const { code, name } of items) ward.names.set(code, name);
+  openLinked();
+}
+
+// Which screens are silenced together: the station of the address (?station=A), or the only one there is.
+async function chooseStation() {
+  const known = await api("/care").catch(() => null);
+  if (!known) return;
+  ward.setCare(known);
+  ward.pauseS = [...known.pause_s].sort((a, b) => a - b);
+  const asked = new URLSearchParams(location.search).get("station") ?? kept.get("station", "");
+  ward.station = known.stations.includes(asked) ? asked : known.stations[0];
+  kept.set("station", ward.station);
+  shorterPauses.replaceChildren(
+    ...ward.pauseS.slice(0, -1).map((s) => el("button", { type: "button", text: t.short(s), title: t.pause(s), onclick: () => pressPause(s) })),
+  );
+  status();
+}
+
+// The link of a notice: #alarm=ID.
+async function openLinked() {
+  const id = /^#alarm=([\w-]+)$/.exec(location.hash)?.[1];
+  if (!id) return;
+  const alarm = await api(`/alarms/${id}`).catch((error) => toast(error.message));
+  if (alarm) review.ofAlarm(alarm);
 }
 
 async function begin() {

@@ -15,8 +15,9 @@ const AGAIN_MS = 4000;
 
 export class Review {
   // actionsFor(alarm) gives the acknowledge buttons or null
-  constructor(ward, actionsFor) {
+  constructor(ward, actionsFor, care) {
     this.ward = ward;
+    this.care = care;
     this.actionsFor = actionsFor;
     this.title = el("h2");
     this.about = el("p", { class: "about" });
@@ -31,6 +32,7 @@ export class Review {
       el("div", { class: "paper", tabindex: "0" }, this.canvas),
       this.note,
       this.actions,
+      care.node,
     );
     this.dialog.addEventListener("close", () => clearTimeout(this.timer));
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
@@ -56,6 +58,7 @@ export class Review {
     Object.assign(this, { patient, t0: Math.max(0, Math.round(t0)), t1: Math.round(t1), alarm, segments: null });
     setText(this.title, t.reviewOf(this.ward.who(patient)));
     this.#about(alarm);
+    this.care.show(patient, alarm);
     setText(this.note, t.loading);
     this.#draw();
     if (!this.dialog.open) this.dialog.showModal();

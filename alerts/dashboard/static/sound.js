@@ -43,6 +43,7 @@ export class Sound {
     return Math.max(0, this.pausedUntil - performance.now() / 1000);
   }
 
+  // This browser's own pause, for when the server keeps none or cannot be reached.
   pause() {
     this.pausedUntil = performance.now() / 1000 + PAUSE_S;
     this.pausedKeys = new Set(this.wanted.map((w) => w.key));
@@ -57,11 +58,11 @@ export class Sound {
     this.update(this.wanted);
   }
 
-  // wanted: [{key, rank, fault}] of all that should be heard now. Called often; sounds when due.
+  // wanted: [{key, rank, fault, muted}] of all that waits now. Called often; sounds when due.
   update(wanted) {
     this.wanted = wanted;
     const paused = this.pauseLeftS > 0;
-    const audible = wanted.filter((w) => !paused || this.#breaksThrough(w));
+    const audible = wanted.filter((w) => !w.muted && (!paused || this.#breaksThrough(w)));
     const fresh = audible.filter((w) => !this.known.has(w.key));
     this.known = new Set(audible.map((w) => w.key));
     if (!this.enabled || !audible.length) return;

@@ -41,7 +41,34 @@ export const t = {
   soundOff: "Sound is off \u2013 click to enable",
   soundOn: "Sound on",
   soundTest: "Play a test tone",
-  pause: "Pause sound 2 min",
+  pause: (s) => `Pause sound ${t.short(s)}`,
+  short: (s) => (s % 60 ? `${s} s` : `${s / 60} min`),
+  pausePatient: (s) => `Pause sound of this patient ${t.short(s)}`,
+  pausedBrief: (s) => `\u{1F515} ${Math.floor(s / 60)}:${two(Math.floor(s % 60))}`,
+  pausedBy: (who) => `Sound of this patient paused by ${who}`,
+  step: (n) => `\u25b2${n}`,
+  ladder: (e, s) => {
+    const now = `${e.owner} (step ${e.step + 1} of ${e.steps})`;
+    if (!e.next_owner) return now;
+    return e.overdue ? `${now} \u2013 ESCALATION OVERDUE` : `${now}, ${e.next_owner} in ${duration(s)}`;
+  },
+  limits: "Limits of this patient",
+  limitsAbout: "Empty means the limit of the ward. Lethal rhythms cannot be turned off.",
+  limitsBy: (who, at) => `Set by ${who} at ${at}.`,
+  limitsWard: "The limits of the ward hold.",
+  limitsSave: "Save limits",
+  limitsSaved: "Saved. The monitor takes them up within seconds.",
+  within: (l) => `${l.least} \u2013 ${l.greatest} ${l.unit}`,
+  told: (one, clock) => {
+    const what = one.delivered_us
+      ? `told at ${clock(one.delivered_us)}${one.late ? ", late" : ""}`
+      : one.failed_us
+        ? `not told: ${one.error}`
+        : one.attempts
+          ? `not told yet: ${one.error}`
+          : "being told";
+    return `${one.target}${one.step ? ` (step ${one.step + 1})` : ""}: ${what}`;
+  },
   paused: (s) => `Sound paused ${Math.floor(s / 60)}:${two(Math.floor(s % 60))} \u2013 resume`,
   signOut: "Sign out",
   signIn: "Sign in",

@@ -32,6 +32,7 @@ export class Tile {
         {},
         this.name,
         part("pseudonym"),
+        part("flags"),
         part("aside"),
         part("age"),
         el("span", { class: "meta" }, this.bars, part("sqi"), this.cell, part("battery")),
@@ -57,6 +58,11 @@ export class Tile {
     setText(this.hr, vitals.heartRate === null ? t.none : String(vitals.heartRate));
     setAttr(this.hr, "aria-label", t.heartRateLabel(vitals.heartRate));
     setAttr(this.hr, "data-poor", vitals.usable ? null : "");
+    const paused = ward.pauseOf(this.patient);
+    const step = Math.max(0, ...alarms.map((alarm) => ward.escalation(alarm)?.step ?? 0));
+    const flags = [step ? t.step(step) : "", paused ? t.pausedBrief(ward.leftS(paused)) : ""].filter(Boolean);
+    setText(this.flags, flags.join(" "));
+    setAttr(this.flags, "title", paused ? t.pausedBy(paused.by) : null);
     const sqi = vitals.sqi ?? null;
     setText(this.sqi, sqi === null ? t.none : sqi.toFixed(2));
     setAttr(this.bars, "title", t.sqi(sqi));

@@ -5,6 +5,8 @@ const FRESH_VITALS_S = 10;
 const natural = new Intl.Collator(undefined, { numeric: true });
 
 export const rank = (alarm) => RANK[alarm.priority];
+// A new episode of the same alarm is news again.
+export const soundKey = (alarm) => `${alarm.alarm_id} ${alarm.episodes}`;
 export const waiting = (alarm) => alarm.presence === "on" || alarm.presence === "latched";
 
 export class Ward {
@@ -17,6 +19,65 @@ export class Ward {
     this.clockAt = performance.now();
     this.revision = 0; // counts whatever may change the order
     this.seen = null; // what the snapshot under way has named so far
+    this.pressedUs = 0;
+    this.cares = false; // the server keeps pauses, limits and the ladder
+    this.pauses = [];
+    this.ladder = new Map(); // alarm id -> where it stands
+    this.station = "ward";
+    this.pauseS = [120]; // pauses that may be chosen, the longest last
+  }
+
+  // null: the server could not say. What is known runs on; a pause ends by itself.
+  // What was read before the latest press on this screen is old: it must not take the pause back for a moment.
+  setCare(care) {
+    if (!care || care.at_us < this.pressedUs) return;
+    this.cares = true;
+    this.pauses = care.pauses;
+    this.ladder = new Map(care.escalations.map((step) => [step.alarm_id, step]));
+  }
+
+  paused(pause) {
+    const same = (p) => p.patient === pause.patient && p.station === pause.station;
+    this.pauses = [...this.pauses.filter((p) => !same(p)), pause];
+    this.pressedUs = pause.began_us;
+  }
+
+  resumed(pause) {
+    this.pauses = this.pauses.filter((p) => p.pause_id !== pause.pause_id);
+    this.pressedUs = this.now();
+  }
+
+  leftS(pause) {
+    return Math.max(0, (pause.until_us - this.now()) / 1e6);
+  }
+
+  #holding() {
+    const now = this.now();
+    return this.pauses.filter((p) => p.until_us > now && (p.station === null || p.station === this.station));
+  }
+
+  pauseOf(patient) {
+    return this.#holding().find((p) => p.patient === patient) ?? null;
+  }
+
+  stationPause() {
+    return this.#holding().find((p) => p.station !== null) ?? null;
+  }
+
+  // A pause silences what had been heard when it began, and after that what is no worse: never a new alarm of HIGH.
+  muted(alarm) {
+    const key = soundKey(alarm);
+    return this.#holding().some(
+      (p) =>
+        (p.station !== null || p.patient === alarm.patient) &&
+        (p.silenced.includes(key) || (rank(alarm) < RANK.high && rank(alarm) <= RANK[p.priority])),
+    );
+  }
+
+  // Where a waiting alarm stands on the ladder.
+  escalation(alarm) {
+    const step = this.ladder.get(alarm.alarm_id);
+    return step && waiting(alarm) && step.episodes === alarm.episodes ? step : null;
   }
 
   // Server time; runs on between heartbeats.

@@ -227,9 +227,11 @@ class TestStudent:
     def test_windows_far_apart_are_not_consecutive(self, engine: AlarmEngine, window: Window, play: Play) -> None:
         assert play(engine, fibrillating(window, 10, 40.1, 70.3)) == []
 
-    def test_ends_after_a_minute_without(self, engine: AlarmEngine, window: Window, play: Play, told: Told) -> None:
+    def test_ends_after_twenty_seconds_without(
+        self, engine: AlarmEngine, window: Window, play: Play, told: Told
+    ) -> None:
         events = play(engine, [*fibrillating(window, 10, 15), *calm(window, *range(20, 100, 5))])
-        assert told(events)[1:] == [("AFIB", "ended", 80.0)]
+        assert told(events)[1:] == [("AFIB", "ended", 40.0)]
 
     def test_a_score_near_its_threshold_neither_holds_nor_ends(
         self, engine: AlarmEngine, window: Window, play: Play
@@ -257,6 +259,49 @@ class TestStudent:
         assert (
             play(engine, [window(t, codes=codes, scores=dict.fromkeys(codes, 0.99)) for t in range(10, 100, 5)]) == []
         )
+
+
+class TestIntervals:
+    """Atrial fibrillation as the beat path sees it."""
+
+    def test_onset_and_end_are_told_once_each(
+        self, engine: AlarmEngine, second: Second, play: Play, told: Told
+    ) -> None:
+        fibrillating = [second(t, irregularity=2.0) for t in range(1, 120)]
+        calm = [second(t, irregularity=-2.0) for t in range(120, 160)]
+        assert told(play(engine, [*fibrillating, *calm])) == [("AFIB", "raised", 7.0), ("AFIB", "ended", 140.0)]
+
+    def test_its_end_may_flicker(self, engine: AlarmEngine, second: Second, play: Play, told: Told) -> None:
+        fibrillating = [second(t, irregularity=2.0) for t in range(1, 30)]
+        calm = [second(t, irregularity=(-2.0, None, 0.4)[t % 3]) for t in range(30, 60)]
+        assert told(play(engine, [*fibrillating, *calm]))[-1] == ("AFIB", "ended", 51.0)
+
+    def test_a_regular_rhythm_is_none_whatever_the_student_reads(
+        self, engine: AlarmEngine, second: Second, window: Window, play: Play
+    ) -> None:
+        items: list[Vitals | Finding] = []
+        for t in range(1, 90):
+            items.append(second(t, irregularity=-5.0, rr_s=(0.5,) * 24))
+            items += fibrillating(window, t, p=0.99) if t % 5 == 0 else []
+        assert play(engine, items) == []
+
+    def test_the_student_decides_where_the_intervals_cannot(
+        self, engine: AlarmEngine, second: Second, window: Window, play: Play, told: Told
+    ) -> None:
+        items: list[Vitals | Finding] = []
+        for t in range(1, 40):
+            items.append(second(t, irregularity=None))
+            items += fibrillating(window, t) if t % 5 == 0 else []
+        assert told(play(engine, items)) == [("AFIB", "raised", 10.0)]
+
+    def test_an_opinion_grows_old(self, engine: AlarmEngine, second: Second, window: Window, play: Play) -> None:
+        doubtful = [second(t, irregularity=0.3) for t in range(45, 90)]
+        assert play(engine, [*fibrillating(window, 10), *doubtful]) == []
+
+    def test_a_checkpoint_without_an_opinion_is_read(self, engine: AlarmEngine, second: Second, play: Play) -> None:
+        play(engine, [second(1)])
+        old = {k: v for k, v in engine.checkpoint().items() if k not in ("opinion", "opinion_us", "intervals_us")}
+        assert AlarmEngine.restore(PATIENT, S, old).checkpoint()["opinion"] is None
 
 
 class TestRetrospective:

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from alerts.engine import AlarmEngine
+from alerts.rhythms import BY_CODE
 from alerts.rules import evaluate
 from alerts.settings import AlarmSettings
+from alerts.verdict import Assertion
 from liteheart.alarm import Alarm, AlarmEvent, Priority
 from liteheart.finding import Finding, Quality, Vitals
 from liteheart.ids import DeviceId, ModelVersion, PatientId
@@ -18,6 +20,7 @@ PATIENT = PatientId("p1")
 SETTINGS = AlarmSettings(thresholds={"AFIB": 0.5}, merge_s=20.0)
 T0_US = 1_700_000_000_000_000
 QUALITY = {"good": Quality(0.9, True), "poor": Quality(0.2, False, ("noise",)), "flat": Quality(0.0, False, ("flat",))}
+CONTRADICTED = {"ASYSTOLE": "NO_SIGNAL", "EXTREME_TACHY": "POOR_SIGNAL"}  # what tells of it instead
 RHYTHMS: dict[str, dict[str, Any]] = {
     "sinus": {},
     "standstill": {"since_beat_s": 4.5},
@@ -29,6 +32,15 @@ RHYTHMS: dict[str, dict[str, Any]] = {
     "nearly fast": {"rr_s": (60 / 139,) * 24, "since_beat_s": 0.1},
     "slow": {"rr_s": (1.8,) * 8, "since_beat_s": 0.5},
     "pause": {"rr_s": (0.8, 3.3), "since_beat_s": 0.5},
+    "dead": {"since_beat_s": 12.0, "flat_s": 12.0, "dead_s": 12.0},
+    "irregular": {"irregularity": 2.0},
+    "many noises": {"rr_s": (0.25, 0.5) * 8, "since_beat_s": 0.1, "irregularity": 1.0},
+    "wide and waving": {
+        "ventricular_run": 8,
+        "ventricular_rate_bpm": 190.0,
+        "since_beat_s": 0.1,
+        "fibrillation_s": 6.0,
+    },
     "loose": {"lead_off": True, "since_beat_s": 20.0, "flat_s": 20.0},
 }
 
@@ -186,6 +198,16 @@ class Ward(RuleBasedStateMachine):
             if SETTINGS.rules[said.code].priority is Priority.HIGH:
                 live = self.last is not None and self.last.arrival_us - self.last.t_us <= 30_000_000
                 assert [a for a in active if a.condition == said.code and not (live and a.retrospective)], said
+
+    @invariant()
+    def nothing_doubted_is_silent(self) -> None:
+        """A lethal rhythm that something contradicts is told of by the alarm of what contradicts it."""
+        v, active = self.last, {a.condition for a in self.board.values() if a.active}
+        for code, instead in CONTRADICTED.items() if v is not None and not v.lead_off else ():
+            verdict = None if v is None else BY_CODE[code](v, SETTINGS)
+            if isinstance(verdict, Assertion) and verdict.doubt:
+                lethal = {c for c in active if SETTINGS.rules[c].priority is Priority.HIGH}
+                assert lethal or active & {instead, f"{instead}_LONG"}, verdict
 
     @invariant()
     def one_active_alarm_a_condition(self) -> None:

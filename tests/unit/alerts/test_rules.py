@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from alerts.catalogue import RULES
 from alerts.rules import evaluate, judge
 from alerts.settings import AlarmSettings
 from alerts.verdict import Absent, Assertion
@@ -53,12 +54,14 @@ BOUNDARIES: list[tuple[str, dict[str, Any], bool]] = [
     ("EXTREME_BRADY", {"rr_s": (1.2, 1.6, 1.6), "since_beat_s": 1.7}, False),  # needs four closed or open ones
     ("EXTREME_BRADY", {"rr_s": (0.8, 1.2, 1.6, 1.6), "since_beat_s": 1.61}, True),  # the open one is long enough
     ("EXTREME_BRADY", {"rr_s": (0.8, 0.8, 0.8, 3.8), "since_beat_s": 0.1}, False),  # a pause is no rate
+    ("EXTREME_BRADY", {"rr_s": (0.8, 1.51, 1.51, 1.51), "since_beat_s": 0.1}, True),  # three long ones are enough
+    ("EXTREME_BRADY", {"rr_s": (0.8, 1.51, 1.5, 1.51), "since_beat_s": 0.1}, False),
     ("EXTREME_BRADY", {"rr_s": (0.8, 0.8, 3.0, 3.0), "since_beat_s": 0.1}, True),
     ("EXTREME_BRADY", {"rr_s": (1.6,) * 4, "since_beat_s": 20.0, "signal_s": 2.0}, False),  # what was before a gap
-    ("EXTREME_TACHY", {"rr_s": (60 / 141,) * 16, "since_beat_s": 0.2}, True),
-    ("EXTREME_TACHY", {"rr_s": (60 / 140,) * 16, "since_beat_s": 0.2}, False),
-    ("EXTREME_TACHY", {"rr_s": (60 / 160,) * 15, "since_beat_s": 0.2}, False),  # sixteen beats
-    ("EXTREME_TACHY", {"rr_s": (60 / 145,) * 16, "since_beat_s": 1.5}, False),  # over: the open interval slows it
+    ("EXTREME_TACHY", {"rr_s": (60 / 141,) * 12, "since_beat_s": 0.2}, True),
+    ("EXTREME_TACHY", {"rr_s": (60 / 140,) * 12, "since_beat_s": 0.2}, False),
+    ("EXTREME_TACHY", {"rr_s": (60 / 160,) * 11, "since_beat_s": 0.2}, False),  # twelve beats
+    ("EXTREME_TACHY", {"rr_s": (60 / 145,) * 12, "since_beat_s": 1.5}, False),  # over: the open interval slows it
     ("EXTREME_TACHY", {"rr_s": (60 / 160,) * 16, "since_beat_s": 20.0, "signal_s": 2.0}, False),
     ("VT", {"ventricular_run": 5, "ventricular_rate_bpm": 101.0}, True),
     ("VT", {"ventricular_run": 4, "ventricular_rate_bpm": 180.0}, False),
@@ -85,8 +88,8 @@ def test_boundaries(second: Make, code: str, changes: dict[str, Any], holds: boo
         ({"rr_s": (0.8, 4.5), "since_beat_s": 0.5}, -5.0, "no beat for 4.5 s >= 4 s"),
         ({"rr_s": (0.8, 3.2), "since_beat_s": 0.5}, -3.7, "3.2 s between beats >= 3 s"),
         ({"fibrillation_s": 5.0}, -5.0, "fibrillation waves for 5.0 s >= 4 s"),
-        ({"rr_s": (0.395,) * 24, "since_beat_s": 0.2}, -0.2 - 16 * 0.395, "HR 152 > 140 over 17 beats"),
-        ({"rr_s": (0.8, 0.8) + (0.42,) * 15, "since_beat_s": 0.2}, None, None),  # mean 134: none
+        ({"rr_s": (0.395,) * 24, "since_beat_s": 0.2}, -0.2 - 12 * 0.395, "HR 152 > 140 over 13 beats"),
+        ({"rr_s": (0.8, 0.8) + (0.42,) * 10, "since_beat_s": 0.2}, None, None),  # mean 134: none
         ({"rr_s": (0.8, 2.0, 2.0, 2.0), "since_beat_s": 1.0}, -7.0, "HR 35 < 40 over 5 beats"),
         (
             {"ventricular_run": 6, "ventricular_rate_bpm": 150.0, "since_beat_s": 0.2},
@@ -108,7 +111,7 @@ def test_onset_and_message(
 
 
 def test_a_rate_that_rounds_to_its_limit_is_printed_exactly(second: Make) -> None:
-    assert only(second(0, rr_s=(60 / 140.3,) * 16, since_beat_s=0.2)).message == "HR 140.30 > 140 over 17 beats"
+    assert only(second(0, rr_s=(60 / 140.3,) * 16, since_beat_s=0.2)).message == "HR 140.30 > 140 over 13 beats"
 
 
 def test_extreme_brady_after_a_sudden_fall_is_told_within_ten_seconds(second: Make) -> None:
@@ -134,6 +137,11 @@ class TestPrecedence:
     def test_what_is_outranked_is_undecided_and_so_not_ended(self, second: Make) -> None:
         verdicts = judge(second(0, fibrillation_s=4), S)
         assert not {"ASYSTOLE", "VT", "EXTREME_BRADY", "EXTREME_TACHY", "PAUSE"} & set(verdicts)
+
+    @pytest.mark.parametrize(("rate", "said"), [(180.0, ["VT"]), (200.0, ["VT"]), (201.0, ["VF"])])
+    def test_waves_that_can_be_counted_are_tachycardia(self, second: Make, rate: float, said: list[str]) -> None:
+        v = second(0, fibrillation_s=6, ventricular_run=9, ventricular_rate_bpm=rate, since_beat_s=0.2)
+        assert codes(v) == said
 
     def test_ventricular_over_plain_tachycardia(self, second: Make) -> None:
         v = second(0, ventricular_run=17, ventricular_rate_bpm=180, rr_s=(0.333,) * 24, since_beat_s=0.1)
@@ -177,6 +185,82 @@ class TestPoorSignal:
     def test_few_beats_are_the_pause_itself_not_a_poor_signal(self, second: Make) -> None:
         v = second(0, rr_s=(0.8, 3.9), quality=Quality(0.1, False, ("no_beats",)))
         assert "PAUSE" in codes(v)
+
+
+class TestDoubt:
+    """What contradicts a lethal rhythm is told as what it is, and names the rhythm: nothing is dropped."""
+
+    def test_a_line_without_any_signal_is_no_asystole_and_no_less_urgent(self, second: Make) -> None:
+        v = second(0, since_beat_s=6.0, flat_s=6.0, dead_s=6.0, quality=Quality(0.0, False, ("flat",)))
+        said = {a.code: a for a in evaluate(v, S)}
+        assert "ASYSTOLE" not in said
+        assert said["NO_SIGNAL"].evidence["withheld"] == "ASYSTOLE"
+        assert said["NO_SIGNAL"].evidence["doubt"] == "dead_line"
+        assert RULES["NO_SIGNAL"].priority is RULES["ASYSTOLE"].priority
+
+    def test_a_line_that_falls_silent_where_the_beats_were_is_asystole(self, second: Make) -> None:
+        v = second(0, since_beat_s=6.0, flat_s=6.0, quality=Quality(0.0, False, ("flat",)))
+        assert codes(v) == ["ASYSTOLE"]
+
+    def test_an_interval_that_was_dead_stays_so_when_it_closes(self, second: Make) -> None:
+        assert codes(second(0, rr_s=(0.8, 9.0), since_beat_s=0.5, dead_s=8.0)) == ["NO_SIGNAL"]
+
+    def test_beats_end_it(self, second: Make) -> None:
+        assert judge(second(0), S)["NO_SIGNAL"] is Absent.ABSENT
+
+    def test_beats_of_noise_are_no_tachycardia(self, second: Make) -> None:
+        v = second(0, rr_s=(0.25, 0.5) * 8, since_beat_s=0.1, quality=Quality(0.1, False, ("noise",)))
+        said = {a.code: a for a in evaluate(v, S)}
+        assert set(said) == {"POOR_SIGNAL", "POOR_SIGNAL_LONG"}
+        assert said["POOR_SIGNAL"].immediate
+        assert said["POOR_SIGNAL"].evidence["withheld"] == "EXTREME_TACHY"
+        assert said["POOR_SIGNAL"].evidence["doubt"] == "irregular_in_noise"
+        assert "EXTREME_TACHY not judged: HR 160 > 140" in said["POOR_SIGNAL"].message
+
+    @pytest.mark.parametrize(
+        ("rr_s", "sqi"), [((0.35,) * 16, 0.05), ((0.25, 0.5) * 8, 0.2)], ids=["regular", "not so poor"]
+    )
+    def test_all_else_in_noise_is(self, second: Make, rr_s: tuple[float, ...], sqi: float) -> None:
+        assert "EXTREME_TACHY" in codes(second(0, rr_s=rr_s, since_beat_s=0.1, quality=Quality(sqi, False, ("noise",))))
+
+
+class TestAtrialFibrillation:
+    """The intervals decide, the student is heard."""
+
+    @pytest.mark.parametrize(
+        ("odds", "opinion", "holds"),
+        [
+            (0.5, None, True),
+            (0.49, None, False),
+            (0.1, 1.0, True),  # the student agrees
+            (0.09, 1.0, False),
+            (0.89, 0.05, False),  # it clearly does not
+            (0.9, 0.05, True),
+            (0.5, 0.5, True),  # it does not know
+            (-5.0, 1.0, False),  # regular: whatever it reads
+        ],
+    )
+    def test_boundaries(self, second: Make, odds: float, opinion: float | None, holds: bool) -> None:
+        verdict = judge(second(0, irregularity=odds), S, opinion).get("AFIB")
+        assert isinstance(verdict, Assertion) is holds
+
+    def test_between_its_limits_it_neither_holds_nor_clears(self, second: Make) -> None:
+        assert "AFIB" not in judge(second(0, irregularity=0.3), S)
+        assert judge(second(0, irregularity=0.2), S)["AFIB"] is Absent.ABSENT
+
+    def test_onset_lies_half_of_the_intervals_back(self, second: Make, t0_us: int) -> None:
+        assert only(second(0, irregularity=2.0)).onset_us == t0_us - 9_600_000
+
+    def test_noise_can_end_it_and_not_begin_it(self, second: Make, noise: Quality) -> None:
+        assert "AFIB" not in judge(second(0, irregularity=3.0, quality=noise), S)
+        assert judge(second(0, irregularity=-3.0, quality=noise), S)["AFIB"] is Absent.ABSENT
+
+    def test_frequent_ectopy(self, second: Make, noise: Quality) -> None:
+        assert codes(second(0, ectopic_per_min=10.0)) == ["PVC_FREQUENT"]
+        assert codes(second(0, ectopic_per_min=9.9)) == []
+        assert "PVC_FREQUENT" not in judge(second(0, ectopic_per_min=9.9), S)
+        assert judge(second(0, ectopic_per_min=7.0), S)["PVC_FREQUENT"] is Absent.ABSENT
+        assert "PVC_FREQUENT" not in judge(second(0, ectopic_per_min=30.0, quality=noise), S)
 
 
 class TestLeadOff:

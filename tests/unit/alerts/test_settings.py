@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from alerts.catalogue import BEAT_RULES, REPLACES, RULES, SIGNAL_RULES, STUDENT
+from alerts.catalogue import BEAT_RULES, LINE_RULES, REPLACES, RULES, SIGNAL_RULES, STUDENT
 from alerts.settings import AlarmSettings
 from liteheart.alarm import Kind, Priority
 from liteheart.conditions import BY_CODE
@@ -54,6 +54,7 @@ def test_technical_alarms_never_latch() -> None:
 def test_every_rule_is_judged_by_someone() -> None:
     known = {
         *BEAT_RULES,
+        *LINE_RULES,
         *SIGNAL_RULES,
         *STUDENT,
         "NO_DATA",

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from alerts.settings import AlarmSettings
-from alerts.watch import WATCHED, watch
-from liteheart.alarm import Alarm, AlarmEvent, Priority
+from alerts.watch import WATCHED, watch, watch_answers, watch_clocks
+from liteheart.alarm import Alarm, AlarmEvent, Kind, Priority
 from liteheart.board import PatientState
 from liteheart.ids import DeviceId, PatientId, alarm_id
 
@@ -93,3 +93,81 @@ def test_only_the_silent_patient_is_told() -> None:
 
 def test_watched_names_what_it_raises() -> None:
     assert {e.alarm.condition for e in [*at(16), *at(61)]} == set(WATCHED)
+
+
+def test_silence_counts_only_while_a_monitor_listened() -> None:
+    """After an outage of the monitor each patient has the whole time to be heard: no alarm flashes."""
+
+    def seen(now_s: float, since_s: float, is_open: Alarm | None = None) -> list[AlarmEvent]:
+        known = {P: is_open} if is_open else {}
+        return watch([state()], known, LAST_US + round(now_s * 1e6), S, LAST_US + round(since_s * 1e6))
+
+    assert seen(300, 299) == []
+    assert seen(314.9, 300) == []
+    (event,) = seen(315.1, 300)
+    assert told([event]) == [("NO_DATA", "raised", 315.0)]
+    assert event.alarm.onset_us == LAST_US, "the patient was last heard then, whoever listened since"
+    assert event.alarm.late
+    assert told(seen(360.1, 300, event.alarm)) == [("NO_DATA", "ended", 360.0), ("NO_DATA_LONG", "raised", 360.0)]
+
+
+def test_an_alarm_of_before_the_outage_stays_and_does_not_step_down() -> None:
+    (long,) = at(70)
+    assert watch([state()], {P: long.alarm}, LAST_US + 320_000_000, S, LAST_US + 300_000_000) == []
+    heard = watch([state(LAST_US + 305_000_000)], {P: long.alarm}, LAST_US + 306_000_000, S, LAST_US + 300_000_000)
+    assert told(heard) == [("NO_DATA_LONG", "ended", 305.0)]
+
+
+def test_a_clock_that_runs_ahead_is_told_once_and_its_correction_too() -> None:
+    wrong = dataclasses.replace(state(), last_sample_us=LAST_US + 5_000_000)
+    now_us = LAST_US + 1_000_000
+    (event,) = watch_clocks([wrong], {}, now_us, S)
+    assert (event.alarm.condition, event.action, event.alarm.kind) == ("CLOCK_SKEW", "raised", Kind.TECHNICAL)
+    assert "5 s ahead" in event.alarm.message
+    assert not event.alarm.late
+    (other,) = watch_clocks([wrong], {}, now_us + 900_000, S)
+    assert other.alarm.alarm_id == event.alarm.alarm_id, "two who watch tell the same"
+    assert watch_clocks([wrong], {P: event.alarm}, now_us, S) == []
+    (end,) = watch_clocks([state()], {P: event.alarm}, now_us, S)
+    assert (end.action, end.alarm.active) == ("ended", False)
+    assert watch_clocks([wrong], {P: event.alarm}, LAST_US + 3600 * 1_000_000, S) == []
+    (left,) = watch_clocks([wrong], {P: event.alarm}, LAST_US + 86_401 * 1_000_000, S)
+    assert left.action == "ended", "taken for discharged"
+
+
+@pytest.mark.parametrize("ahead_us", [-60_000_000, 0, 1_900_000])
+def test_a_device_that_is_late_or_right_is_not_ahead(ahead_us: int) -> None:
+    assert watch_clocks([dataclasses.replace(state(), last_sample_us=LAST_US + ahead_us)], {}, LAST_US, S) == []
+
+
+def test_a_device_that_has_left_is_not_told_of_its_clock() -> None:
+    gone = dataclasses.replace(state(), last_sample_us=LAST_US + 5_000_000)
+    assert watch_clocks([gone], {}, LAST_US + 60_000_000, S) == []
+
+
+def answers(age_s: float, *, heard: float = 1.0, is_open: Alarm | None = None, **changes: object) -> list[AlarmEvent]:
+    settings = dataclasses.replace(S, model_expected=bool(changes.pop("expected", True)))
+    told_already = {P} if changes.pop("told", False) else set()
+    one = dataclasses.replace(state(), **({"usable": True} | changes))
+    known = {P: is_open} if is_open else {}
+    answered = {P: LAST_US - round(age_s * 1e6)}
+    return watch_answers([one], answered, known, told_already, LAST_US + round(heard * 1e6), settings)
+
+
+def test_old_answers_of_the_model_are_told_and_new_ones_end_it() -> None:
+    assert answers(119) == []
+    (event,) = answers(121)
+    assert (event.alarm.condition, event.action) == ("MODEL_STALE", "raised")
+    assert event.alarm.onset_us == LAST_US - 121_000_000
+    assert answers(121, is_open=event.alarm) == []
+    (end,) = answers(5, is_open=event.alarm)
+    assert end.action == "ended"
+
+
+@pytest.mark.parametrize("why", [{"heard": 60.0}, {"usable": False}, {"expected": False}, {"told": True}])
+def test_the_model_is_not_blamed_for_others(why: dict) -> None:
+    assert answers(500, **why) == []
+
+
+def test_a_patient_without_any_answer_is_the_streams_own_to_tell() -> None:
+    assert watch_answers([dataclasses.replace(state(), usable=True)], {}, {}, set(), LAST_US, S) == []

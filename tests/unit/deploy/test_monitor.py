@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference.rhythm import RhythmTracker
+from inference.rhythm import RhythmBank
 from liteheart.clock import ManualClock
 from liteheart.errors import Retryable
-from liteheart.finding import Finding, Vitals
+from liteheart.finding import Finding
 from liteheart.signal import Chunk
 from storage.monitor_store import Superseded
 
@@ -120,16 +120,16 @@ def test_patients_do_not_touch_each_other(lab: Any) -> None:
 
 def test_frames_are_stored_although_their_analysis_fails(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten seconds in which it fails, at the restore too; afterwards the alarm comes all the same."""
-    rig, works = lab.rig(), RhythmTracker.push
+    rig, works = lab.rig(), RhythmBank._plan
     sick, well = lab.frames("sick", lab.heart(60, stop_s=25)), lab.frames("well", lab.heart(60))
     for i in range(0, 60, 2):
 
-        def push(tracker: Any, chunk: Any, broken: bool = 20 <= i < 30) -> Any:
+        def plan(bank: Any, k: int, chunk: Any, *rest: Any, broken: bool = 20 <= i < 30) -> Any:
             if broken and chunk.patient == "sick":
                 raise ZeroDivisionError("a bug")
-            return works(tracker, chunk)
+            return works(bank, k, chunk, *rest)
 
-        monkeypatch.setattr(RhythmTracker, "push", push)
+        monkeypatch.setattr(RhythmBank, "_plan", plan)
         rig.step([*sick[i : i + 2], *well[i : i + 2]])
     assert rig.samples("sick") == lab.heart(60, stop_s=25).tolist()
     assert rig.samples("well") == lab.heart(60).tolist()
@@ -189,17 +189,17 @@ def test_two_who_both_think_they_own_a_patient_leave_one_truth(lab: Any, seed: i
     assert rig.everything() == smooth.everything()
 
 
-class Fragile(RhythmTracker):
+class Fragile(RhythmBank):
     """Cannot bear a sample of 20 mV."""
 
-    def push(self, chunk: Chunk) -> list[Vitals]:
+    def _plan(self, k: int, chunk: Chunk, *rest: Any) -> None:
         if chunk.mv.max() > 20:
             raise ZeroDivisionError
-        return super().push(chunk)
+        super()._plan(k, chunk, *rest)
 
 
 def test_failing_analysis_is_an_alarm_and_loses_no_sample(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deploy.monitor.RhythmTracker", Fragile)
+    monkeypatch.setattr("deploy.monitor.RhythmBank", Fragile)
     rig, signal = lab.rig(), lab.heart(70)
     signal[12 * 250 + 5] = 30_000
     rig.play(lab.frames("p", signal))

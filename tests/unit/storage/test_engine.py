@@ -31,7 +31,7 @@ def engine(settings):
 
 
 def _beat(connection, instance):
-    connection.execute(text("INSERT INTO heartbeats VALUES ('monitor', :i, 1)"), {"i": instance})
+    connection.execute(text("INSERT INTO heartbeats VALUES ('monitor', :i, 1, 1)"), {"i": instance})
 
 
 def _beats_in(connection, instance):
@@ -109,7 +109,7 @@ engine = open_engine(StorageSettings(sys.argv[1]))
 for n in range(1_000_000):
     with writing(engine) as connection:
         for half in "ab":
-            connection.execute(text("INSERT INTO heartbeats VALUES ('m', :i, 1)"), {"i": f"{n}{half}"})
+            connection.execute(text("INSERT INTO heartbeats VALUES ('m', :i, 1, 1)"), {"i": f"{n}{half}"})
     sys.stdout.write(f"{n}\\n")
     sys.stdout.flush()
 """

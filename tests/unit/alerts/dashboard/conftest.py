@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from starlette.websockets import WebSocketDisconnect
 
 from alerts.dashboard.app import dashboard_router
+from alerts.dashboard.care import Care
 from alerts.dashboard.feed import InProcessFeed
 from alerts.dashboard.memory import MemoryBoard
 from alerts.dashboard.settings import DashboardSettings
@@ -64,12 +65,15 @@ class Bench:
     staff: Staff | None = None
     settings: DashboardSettings = field(default_factory=lambda: DashboardSettings(heartbeat_s=0.05))
     stack: ExitStack = field(default_factory=ExitStack)
+    care: Care | None = None
 
     def __post_init__(self) -> None:
         self.app = FastAPI()
         conditions = [Condition("AFIB", "Atrial fibrillation", "49436004", scp=("AFIB",))]
         self.app.include_router(
-            dashboard_router(self.board, self.feed, self.staff, self.clock, self.settings, conditions=conditions)
+            dashboard_router(
+                self.board, self.feed, self.staff, self.clock, self.settings, conditions=conditions, care=self.care
+            )
         )
 
     def client(self, address: str = "127.0.0.1", host: str = "localhost") -> TestClient:

@@ -1,0 +1,1 @@
+"""Telling people who do not look at the screen: webhook, e-mail and Apprise behind one port, with retries."""

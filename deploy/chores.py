@@ -1,0 +1,175 @@
+"""What a role does by the clock, beside its real work: each chore is a step that `every` repeats and that may fail."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+
+from alerts.escalation import due
+from alerts.notify.notice import monitor_silent
+from alerts.notify.relay import Relay
+from alerts.ports import LiveFeed
+from alerts.settings import AlarmSettings
+from alerts.watch import CLOCK_SKEW, MODEL_STALE, WATCHED, watch, watch_answers, watch_clocks
+from deploy import wiring
+from deploy.monitor import Monitor
+from deploy.settings import Settings
+from ingest.ports import FramePublisher
+from liteheart.alarm import AlarmEvent
+from liteheart.board import PatientState, alarm_message
+from liteheart.clock import US_PER_S, Clock
+from liteheart.ids import PatientId
+from liteheart.metrics import Metrics
+from storage.log import DiskLog
+from storage.monitor_store import Batch, MonitorStore
+
+log = logging.getLogger(__name__)
+
+_ANSWERS_S = 3600.0  # an answer older than this is not looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """One of them: what, how often, and its name in the log."""
+
+    step: Callable[[], Awaitable[object]]
+    seconds: float
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What chores work on."""
+
+    settings: Settings
+    storage: wiring.Storage
+    feed: LiveFeed
+    clock: Clock
+    metrics: Metrics
+
+
+def of_monitor(around: Around, monitor: Monitor, publisher: FramePublisher, disk: DiskLog | None) -> list[Chore]:
+    """Heartbeat, the watch, escalation, limits, clearing away; and the relay to the bus where there is one."""
+    storage, settings, clock = around.storage, around.settings, around.clock
+    worker = settings.worker
+    instance = f"{socket.gethostname()}-{os.getpid()}"
+
+    async def heartbeat() -> None:
+        await asyncio.to_thread(storage.monitor.heartbeat, "monitor", instance, clock.now_us())
+
+    def tell(events: list[AlarmEvent]) -> None:
+        around.feed.publish([alarm_message(event) for event in events])
+
+    async def watch_silence() -> None:
+        tell(await asyncio.to_thread(silences, storage.monitor, settings.alarms, around.metrics, clock.now_us()))
+
+    async def watch_model() -> None:
+        tell(await asyncio.to_thread(old_answers, storage.monitor, settings.alarms, clock.now_us()))
+
+    async def take_limits() -> None:
+        monitor.limits_are(await asyncio.to_thread(storage.limits.all))
+
+    async def relay() -> None:
+        while letters := await asyncio.to_thread(storage.outbox.claim, 500, clock.now_us()):
+            await publisher.publish([wiring.letter_record(letter) for letter in letters])
+            await asyncio.to_thread(storage.outbox.mark_sent, [x.letter_id for x in letters], clock.now_us())
+
+    async def clear_away() -> None:
+        await asyncio.to_thread(clear, around, disk)
+
+    chores = [
+        Chore(heartbeat, worker.heartbeat_s, "heartbeat"),
+        Chore(watch_silence, worker.watch_s, "watch for silent streams"),
+        Chore(watch_model, worker.answers_s, "watch for old answers"),
+        Chore(take_limits, worker.limits_s, "limits of patients"),
+        Chore(clear_away, worker.purge_s, "clearing away"),
+        escalation(around),
+    ]
+    return [*chores, Chore(relay, worker.relay_s, "outbox relay")] if settings.storage.outbox else chores
+
+
+def of_notifier(around: Around, relay: Relay) -> list[Chore]:
+    """Deliveries; escalation too, so that the ladder goes on while no monitor runs; and the monitor's own silence."""
+    settings = around.settings
+    chores = [Chore(relay.drain, settings.notify.poll_s, "notices"), escalation(around)]
+    if settings.notify.monitor_silent_s:
+
+        async def look_for_monitor() -> None:
+            await asyncio.to_thread(tell_of_monitor, around)
+
+        chores.append(Chore(look_for_monitor, settings.worker.watch_s, "watch for the monitor"))
+    return chores
+
+
+def escalation(around: Around) -> Chore:
+    """The ladder. Any number of processes may look at it: storage takes each step once."""
+
+    def climb() -> None:
+        storage = around.storage.escalations
+        steps = due(storage.unattended(), around.clock.now_us(), around.settings.escalation)
+        for step in storage.take(steps):
+            log.warning("alarm escalated", extra={"alarm": step.alarm_id, "step": step.step, "owner": step.owner})
+            around.metrics.count("alarms_escalated", label=step.owner)
+
+    async def step() -> None:
+        await asyncio.to_thread(climb)
+
+    return Chore(step, around.settings.worker.escalate_s, "escalation")
+
+
+def silences(store: MonitorStore, settings: AlarmSettings, metrics: Metrics, now_us: int) -> list[AlarmEvent]:
+    """Look at the clock, not at the stream: who has fallen silent, who is heard again, whose clock is wrong.
+
+    Nothing while no monitor is heard: what is not listened to is not silent.
+    """
+    states = store.states()
+    metrics.gauge("patients_live", sum(now_us - s.last_arrival_us < 15 * US_PER_S for s in states))
+    listening_us = store.heard_since_us("monitor", now_us)
+    if listening_us is None:
+        return []
+    no_data = {a.patient: a for code in WATCHED for a in store.open_alarms(code) if a.active}
+    skew = {a.patient: a for a in store.open_alarms(CLOCK_SKEW.code) if a.active}
+    events = watch(states, no_data, now_us, settings, listening_us)
+    return _stored(store, [*events, *watch_clocks(states, skew, now_us, settings)])
+
+
+def old_answers(store: MonitorStore, settings: AlarmSettings, now_us: int) -> list[AlarmEvent]:
+    """Whose last reading by the student is old, and whose is not any more."""
+    stale = {a.patient: a for a in store.open_alarms(MODEL_STALE.code) if a.active}
+    told = {a.patient for a in store.open_alarms("MODEL_UNAVAILABLE") if a.active}
+    states = _heard(store.states(), now_us, stale.keys())
+    answers = store.last_answers([s.patient for s in states], now_us - round(_ANSWERS_S * US_PER_S))
+    return _stored(store, watch_answers(states, answers, stale, told, now_us, settings))
+
+
+def tell_of_monitor(around: Around) -> None:
+    """No monitor is heard of: whoever takes technical notices is told once."""
+    notify, now_us = around.settings.notify, around.clock.now_us()
+    age_s = around.storage.board.heartbeat_age_s("monitor", now_us)
+    if age_s is not None and age_s > notify.monitor_silent_s:
+        last_us = around.storage.board.last_heartbeat_us("monitor")
+        found = list(monitor_silent(last_us or 0, now_us, notify))
+        if around.storage.notifications.accept([], found, now_us):
+            log.critical("no monitor is heard of for %.0f s", age_s)
+
+
+def clear(around: Around, disk: DiskLog | None) -> None:
+    """Letters that were sent, notices that nobody took, segments of the embedded log that nobody needs."""
+    worker, now_us = around.settings.worker, around.clock.now_us()
+    unread_us = now_us - round(worker.unread_keep_s * US_PER_S)
+    around.storage.outbox.purge(now_us - round(worker.sent_keep_s * US_PER_S), unread_us)
+    around.storage.notifications.expire(unread_us, now_us)
+    if disk is not None:
+        disk.retain(now_us)
+
+
+def _heard(states: list[PatientState], now_us: int, also: Collection[PatientId]) -> list[PatientState]:
+    return [s for s in states if now_us - s.last_arrival_us < 60 * US_PER_S or s.patient in also]
+
+
+def _stored(store: MonitorStore, events: list[AlarmEvent]) -> list[AlarmEvent]:
+    if events:
+        store.commit(Batch(alarms=events))
+    return events

@@ -1,0 +1,169 @@
+"""Kinds of beats: how like the patient's usual beat each is, and what follows for runs and for the intervals.
+
+A run is told from five beats together: unlike the usual one, and like one another, as those of one focus are. Each
+alone need not be very wide or very large. Fitted to the CinC-2015 alarms and MIT-BIH, see `VentricularSettings`.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from inference.stream.jit import compiled
+from inference.stream.peaks import middle
+from inference.stream.shapes import is_ventricular, likeness
+from inference.stream.state import (
+    ALIKE,
+    BEAT_COUNT,
+    ECTOPIC,
+    END,
+    FIRST_BEAT,
+    IRREGULAR,
+    NEIGHBOUR,
+    ODD,
+    RUN,
+    RUN_BPM,
+    SEEN_FROM,
+    SQI,
+    UNKNOWN,
+    USUAL_KNOWN,
+    USUAL_WIDTH,
+    VENTRICULAR,
+    Plan,
+    State,
+)
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+WINDOW = 5  # beats
+
+
+@compiled
+def classify(p: int, plan: Plan, st: State) -> None:
+    """Kinds of the beats that are whole, where they are not known."""
+    first, stop = st.tally[p, FIRST_BEAT], whole(p, st.tally[p, END] - plan.after_n, st)
+    known, wide_s = st.tally[p, USUAL_KNOWN] > 0, st.level[p, USUAL_WIDTH]
+    for k in range(first, stop):
+        kind = st.kind[p, k]
+        if kind[ALIKE] > UNKNOWN:
+            continue
+        kind[NEIGHBOUR] = likeness(st.wave[p, k], st.wave[p, k - 1]) if k > first else 0.0
+        kind[VENTRICULAR] = is_ventricular(st.wave[p, k], st.wide_s[p, k], known, st.usual[p], wide_s, plan.shape)
+        if not known:
+            kind[ODD] = kind[VENTRICULAR]
+            continue
+        alike, wider = likeness(st.wave[p, k], st.usual[p]), st.wide_s[p, k] - wide_s
+        kind[ALIKE] = alike
+        kind[ODD] = alike < plan.run.odd or (alike < plan.run.rather_odd and wider > plan.run.odd_wider_s)
+
+
+@compiled
+def whole(p: int, by: int, st: State) -> int:
+    """Where the beats end that came before sample `by`."""
+    stop = st.tally[p, FIRST_BEAT] + st.tally[p, BEAT_COUNT]
+    while stop > st.tally[p, FIRST_BEAT] and st.at[p, stop - 1] >= by:
+        stop -= 1
+    return int(stop)
+
+
+@compiled
+def run_of(p: int, plan: Plan, st: State, out: F64, scratch: F32) -> None:
+    """Ventricular beats in a row, and the rate of the last five of them; of the runs that ended within the last second
+    the longest, so that a short one is not missed between two seconds. Their kinds are known: see `classify`.
+    """
+    count = st.tally[p]
+    out[RUN], out[RUN_BPM], out[ECTOPIC] = 0, np.nan, np.nan
+    whole_by = count[END] - plan.after_n
+    stop, first = whole(p, whole_by, st), count[FIRST_BEAT]
+    while first < stop and st.at[p, first] < count[SEEN_FROM]:
+        first += 1
+    if first == stop:
+        return
+    out[ECTOPIC] = _ectopic(p, plan, st, first, stop)
+    recent = stop - 1
+    while recent > first and st.at[p, recent - 1] >= whole_by - plan.fs:
+        recent -= 1
+    odds = _doubt(float(out[IRREGULAR]), float(out[SQI]), plan)
+    usual_rr = _usual_rr(p, st, first, stop, scratch)
+    longest, ends = 0, stop
+    for end in range(stop, recent, -1):  # beats end - 1 backwards
+        run = _together(p, plan, st, first, end, odds, usual_rr, scratch)
+        if run == 0:
+            run = min(_alone(p, st, first, end), WINDOW - 1)
+        if run > longest:
+            longest, ends = run, end
+    out[RUN] = longest
+    if longest >= 2:
+        held = min(longest, WINDOW)
+        out[RUN_BPM] = 60.0 * plan.fs * (held - 1) / (st.at[p, ends - 1] - st.at[p, ends - held])
+
+
+@compiled
+def _together(p: int, plan: Plan, st: State, first: int, end: int, odds: float, usual_rr: float, spare: F32) -> int:
+    """Beats that end with number end - 1, of which every five in a row are a run: wide, and not slower than usual."""
+    run = 0
+    while end - WINDOW >= first:
+        begin, wide_s = end - WINDOW, 0.0
+        for k in range(begin, end):
+            wide_s += st.wide_s[p, k] / WINDOW
+        slow = st.at[p, end - 1] - st.at[p, begin] > plan.run.slower * usual_rr * (WINDOW - 1)
+        if slow or wide_s < plan.run.wide_s or odds + odds_of_run(st.kind[p, begin:end], plan, spare) < 0:
+            break
+        run = run + 1 if run else WINDOW
+        end -= 1
+    return run
+
+
+@compiled
+def _alone(p: int, st: State, first: int, end: int) -> int:
+    """Beats that end with number end - 1, each of which is ventricular by itself."""
+    run = 0
+    while end - 1 - run >= first and st.kind[p, end - 1 - run, VENTRICULAR] > 0:
+        run += 1
+    return run
+
+
+@compiled
+def _doubt(irregular: float, sqi: float, plan: Plan) -> float:
+    """What the signal's quality and the rhythm add to the log odds: in fibrillation of the atria, a beat that comes
+    early is often conducted wide.
+    """
+    return plan.run.bias + plan.run.quality * sqi - plan.run.irregular * min(max(irregular, 0.0), 2.0)
+
+
+@compiled
+def _usual_rr(p: int, st: State, first: int, stop: int, spare: F32) -> float:
+    """Median interval, in samples."""
+    n = stop - 1 - first
+    for k in range(n):
+        spare[k] = st.at[p, first + k + 1] - st.at[p, first + k]
+    return middle(spare, n, spare[n:]) if n else 0.0
+
+
+@compiled
+def odds_of_run(kind: F32, plan: Plan, spare: F32) -> float:
+    """What the shapes of five beats add to the log odds that they are a ventricular run; their kinds are [5, KINDS]."""
+    s, unlike = plan.run, 0.0
+    for k in range(WINDOW):
+        alike = kind[k, ALIKE] if kind[k, ALIKE] > UNKNOWN else (0.0 if kind[k, VENTRICULAR] > 0 else 1.0)
+        unlike -= stretched(alike)
+        if k:
+            spare[k - 1] = stretched(kind[k, NEIGHBOUR])
+    mutual = middle(spare, WINDOW - 1, spare[WINDOW:])
+    return s.unlike * unlike / WINDOW + s.mutual * mutual
+
+
+@compiled
+def stretched(correlation: float) -> float:
+    """Fisher's transform, so that .95 and .98 differ as much as .5 and .8; held at the ends."""
+    return float(np.arctanh(min(max(correlation, -0.95), 0.985)))
+
+
+@compiled
+def _ectopic(p: int, plan: Plan, st: State, first: int, stop: int) -> float:
+    """Ventricular beats a minute, over the beats that are remembered."""
+    if stop - first < 2 * WINDOW:
+        return np.nan
+    held = 0.0
+    for k in range(first, stop):
+        held += st.kind[p, k, VENTRICULAR]
+    return float(held * 60.0 * plan.fs / (st.at[p, stop - 1] - st.at[p, first]))
