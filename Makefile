@@ -16,6 +16,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet uv==0.13.9
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@echo "compiling the beat path, once: about a minute"
+	$(BIN)/python -c "from inference.rhythm import warm; warm()"
 	@touch $@
 
 up: setup ## whole system in one process, dashboard on 127.0.0.1:$(PORT)

@@ -14,11 +14,12 @@ from benchmarks.figures import Figure, Measured, Options, alternate, figure, sec
 from inference.model.checkpoint import load_student
 from inference.model.student import Student
 from inference.preprocess import SAMPLES
-from inference.serve.engine import TorchNetwork
-from inference.settings import InferenceSettings
+from inference.serve.network import TorchNetwork, load_network
+from inference.settings import Backend, InferenceSettings
 
 BATCHES: Final = (1, 32, 256)
 EAGER, FOLDED, COMPILED, MATMUL = "eager", "folded", "compiled", "numpy float32 matrix product"
+GRAPHS: Final[dict[str, Backend]] = {"onnx": "onnx", "onnx_int8": "onnx-int8"}
 Batch = npt.NDArray[np.float32]
 Network = Callable[[Batch], Any]
 
@@ -46,6 +47,8 @@ def _engines(options: Options) -> tuple[dict[str, Network], float]:
     trained, _ = load_student(settings.model_dir, folded=False)
     folded, _ = load_student(settings.model_dir)
     engines: dict[str, Network] = {EAGER: _eager(trained.eval()), FOLDED: TorchNetwork(folded, "cpu")}
+    for name, backend in GRAPHS.items():
+        engines[name] = load_network(InferenceSettings(device="cpu", backend=backend))
     if not options.quick:  # it takes the compiler most of a minute
         engines |= _compiled(settings)
     return engines, _flops(folded)

@@ -15,7 +15,8 @@ from inference.distill.objective import arm
 from inference.distill.scarce import Material
 from inference.distill.teachers import HIDING, TeacherSettings, teach
 from inference.model.checkpoint import Card, save_checkpoint
-from inference.model.student import Student, StudentShape, parameters
+from inference.model.export import export_onnx
+from inference.model.student import Student, StudentShape, fold, parameters
 from inference.train.calibrate import PRECISE, fit_temperature, fit_thresholds, precise_threshold, probabilities
 from inference.train.data import LEADS, Examples, read_cinc2017, read_ptbxl_all
 from inference.train.evaluate import macro_auroc
@@ -33,7 +34,7 @@ class ShipSettings:
 
     arm: str = "kd+u"
     budget: Budget = field(
-        default_factory=lambda: Budget(steps=1000, batch=64, unlabelled_batch=32, extra_batch=32, other_lead_share=0.25)
+        default_factory=lambda: Budget(steps=1500, batch=64, unlabelled_batch=32, extra_batch=64, other_lead_share=0.25)
     )
     teachers: TeacherSettings = field(
         default_factory=lambda: TeacherSettings(
@@ -75,7 +76,7 @@ def ship_student(
     settings: ShipSettings | None = None,
     name: str = "student-beat-1",
 ) -> Card:
-    """Train a student a seed, keep the best on fold 7, write weights and card to `out`. Fold 8 is only measured."""
+    """A student a seed, the best on fold 7 kept, measured on fold 8; weights, graphs and card are written to `out`."""
     settings = settings or ShipSettings()
     m, extra = course.material, course.handheld
     guide = teachers.guide(m.labelled, m.pool) if teachers else None
@@ -107,7 +108,9 @@ def ship_student(
             "metrics": metrics,
         },
     )
-    return save_checkpoint(out, student, card)
+    card = save_checkpoint(out, student, card)
+    export_onnx(fold(student), m.labelled.x[:512, 0], out)
+    return card
 
 
 def _calibrate(student: Student, validation: Examples, handheld: Examples | None) -> tuple[float, dict[str, float]]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _OPSET: Final = 18
 _MOST_WINDOWS: Final = 4096  # in one pass
 _PASS: Final = 64  # windows in one pass of the calibration
-_USUAL: Final = 0.97  # of its windows, by their peaks: one with an artefact of 5 mV would coarsen the steps for all
+_USUAL: Final = 0.9  # of its windows, by their peaks: one with an artefact of 5 mV would coarsen the steps for all
 
 
 def export_onnx(student: Student, calibration: Batch, folder: Path) -> dict[str, str]:

@@ -52,14 +52,17 @@ def middle(x: F32, n: int, spare: F32) -> float:
 def tops(envelope: F32, s: Limits, out: I64) -> int:
     """Peaks of the envelope that reach the floor and stand out; their number."""
     n, found, half, block = len(envelope), 0, s.block // 2, s.near + 1
-    bits = envelope.view(np.int32)
+    bits, least = envelope.view(np.int32), np.full(1, s.floor, np.float32)
+    floor = least.view(np.int32)[0]
     for start in range(0, n, block):  # what is highest within `near` is highest in its block
         top = highest(bits[start : start + block])
+        if top < floor:
+            continue
         i = start
         while bits[i] < top:
             i += 1
         h = envelope[i]
-        if h < s.floor or highest(bits[max(0, i - s.near) : i + s.near + 1]) > top:
+        if highest(bits[max(0, i - s.near) : i + s.near + 1]) > top:
             continue
         if h < s.weak:
             below, limit = 0, np.float32(h / s.weak_ratio)

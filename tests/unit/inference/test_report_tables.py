@@ -12,7 +12,7 @@ from inference.report.labels import AF, Annotations, Beats, beats_of, fibrillati
 from inference.report.markdown import markdown
 from inference.report.matching import match
 from inference.report.spread import rate_bpm, rate_errors_bpm, rate_figures, timing_figures, windows, wrong_beats
-from inference.report.tables import Rules, Detected, compare, line, summary
+from inference.report.tables import Detected, Rules, compare, line, summary
 
 
 def beats(text: str, rr_s: float = 0.8, start_s: float = 0.5) -> Annotations:
