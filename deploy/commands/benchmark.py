@@ -7,6 +7,7 @@ from pathlib import Path
 
 from inference.distill.benchmark import SHARES, TEACHER, run_benchmark, settings_for
 from inference.distill.objective import ARMS
+from inference.distill.plots import by_condition, plot_gap
 from inference.distill.table import make_table, markdown
 from liteheart.errors import Misconfigured
 
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what is missing, print the table, write it beside the runs."""
+    """Do what is missing, print the table, write it and a picture of the gaps beside the runs."""
     try:
         settings = settings_for(args.labels, rotate=args.rotate)
         run_benchmark(args.packs, args.out, settings, seeds=args.seeds, arms=args.arms, progress=_say)
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     text = markdown(table)
     (args.out / "table.json").write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     (args.out / "table.md").write_text(text, encoding="utf-8")
+    plot_gap(args.out / "gap.svg", *by_condition(args.out, [TEACHER, *args.against, *args.arms], args.seeds))
     print(text, end="")
     return 0
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from inference.distill.cost import latency_ms, macs
 from inference.distill.figures import Scored, measure, thresholds
 from inference.distill.guide import Ensemble, Guide
 from inference.distill.loop import Budget, distil
@@ -159,6 +160,8 @@ def _finish(
         "labelled": len(material.labelled),
         "pool": len(material.pool),
         "parameters": sum(parameters(r) for r in readers),
+        "macs": sum(macs(r) for r in readers),
+        "latency_ms": round(sum(latency_ms(r) for r in readers), 3),
         "seconds": round(seconds, 1),
         "validation": measure(scored[0]),
         "test": measure(scored[1]),

@@ -54,7 +54,8 @@ def _row(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 _round(np.mean(values)) if values else None,
                 sd and _round(sd),
             ]
-    return figures | {key: runs[0][key] for key in ("parameters", "labelled", "pool")}
+    known = ("parameters", "macs", "latency_ms", "labelled", "pool")
+    return figures | {key: runs[0][key] for key in known if key in runs[0]}
 
 
 def _gap(rows: dict[str, Any], word: str) -> dict[str, float | None]:
@@ -78,12 +79,13 @@ def _round(value: Any) -> float:
 
 def markdown(table: dict[str, Any]) -> str:
     """The table for a reader: test figures, mean +- sd over seeds, then differences with 95 % intervals."""
-    head = ["arm", *(f"{g} {n}" for g, n in SHOWN), "gap closed", "parameters"]
+    head = ["arm", *(f"{g} {n}" for g, n in SHOWN), "gap closed", "parameters", "MMAC", "ms"]
     lines = [_line(head), _line(["---"] * len(head))]
     for word, row in table["arms"].items():
         cells = [_cell(row["test"][g][n]) for g, n in SHOWN]
         gap = row["gap_closed"].get("superclasses auroc")
-        lines.append(_line([word, *cells, "" if gap is None else f"{gap:.0%}", f"{row['parameters']:,}"]))
+        cost = [f"{row['macs'] / 1e6:.1f}", f"{row['latency_ms']:.2f}"] if "macs" in row else ["–", "–"]
+        lines.append(_line([word, *cells, "" if gap is None else f"{gap:.0%}", f"{row['parameters']:,}", *cost]))
     head = ["arm", "against", *(f"{g} {n}" for g, n in COMPARED)]
     lines += ["", _line(head), _line(["---"] * len(head))]
     for word, row in table["arms"].items():

@@ -14,6 +14,7 @@ from inference.distill.figures import Scored, difference, fbeta, gap_closed, gro
 from inference.distill.guide import Ensemble, calibrated
 from inference.distill.loop import Budget, distil
 from inference.distill.objective import arm
+from inference.distill.plots import by_condition, plot_gap
 from inference.distill.refresh import refresh_student
 from inference.distill.scarce import scarce, together
 from inference.distill.table import make_table, markdown
@@ -193,6 +194,14 @@ def test_a_benchmark_does_each_run_once_and_tells_a_table(tmp_path: Path, quick:
     low_high = row["against"]["scratch"]["statements auroc"]
     assert low_high[1] <= low_high[0] <= low_high[2]
     assert "kd+u" in markdown(table)
+    assert 1e7 < row["macs"] < table["arms"]["student12"]["macs"]  # eleven leads more in the stem
+    assert row["latency_ms"] > 0
+    classes, found = by_condition(tmp_path / "out", [*arms, "kd"], [0, 1])
+    assert set(found) == set(arms)
+    assert plot_gap(tmp_path / "gap.svg", classes, found)
+    assert all(word in (tmp_path / "gap.svg").read_text() for word in ("<svg", "kd+u", *classes))
+    assert not plot_gap(tmp_path / "none.svg", classes, {"kd+u": found["kd+u"]})
+    assert not (tmp_path / "none.svg").exists()
     assert json.loads(run_path(tmp_path / "out", "kd+u", 0).read_text())["labelled"] == 24
     assert load_scored(run_path(tmp_path / "out", "scratch", 0).with_suffix(".npz")).p.shape == (40, 2)
 
