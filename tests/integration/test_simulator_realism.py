@@ -62,11 +62,11 @@ def test_a_stable_patient_looks_normal(engine: Engine) -> None:
 
 @pytest.mark.parametrize("rate", [80, 95, 110])
 def test_fibrillation_is_read_as_such(engine: Engine, rate: float) -> None:
-    """By its probability: where the card puts the threshold is a choice about alarms, not about the signal."""
+    """Told from every sinus rhythm, and found as often as the student finds real fibrillation (four of five, card)."""
     sinus = [f.scores["AFIB"] for r in (62, 76, 90) for f in readings(engine, Episode("sinus", 1, r))]
     af = readings(engine, Episode("af", 1, rate))
     assert np.mean([f.scores["AFIB"] > np.quantile(sinus, 0.99) for f in af]) >= 0.9
-    assert np.mean([f.scores["AFIB"] > max(0.5, f.scores["SR"]) for f in af]) >= 0.9
+    assert share(af, "AFIB") >= 0.8
     assert share(af, "STACH") <= 0.3
 
 

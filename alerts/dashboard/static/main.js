@@ -122,7 +122,10 @@ function control(said) {
   if (said.type === "hello") {
     ward.setClock(said.now_us);
     ward.beginSnapshot();
-  } else if (said.type === "ready") ward.endSnapshot();
+  } else if (said.type === "ready") {
+    ward.endSnapshot();
+    openLinked();
+  }
   else if (said.type === "heartbeat") {
     ward.setClock(said.now_us);
     monitor = { ageS: said.monitor_age_s, at: performance.now() };
@@ -238,7 +241,6 @@ async function enter() {
   link.open();
   const { items } = await api("/conditions").catch(() => ({ items: [] }));
   for (const { code, name } of items) ward.names.set(code, name);
-  openLinked();
 }
 
 // Which screens are silenced together: the station of the address (?station=A), or the only one there is.
@@ -256,10 +258,12 @@ async function chooseStation() {
   status();
 }
 
-// The link of a notice: #alarm=ID.
+// The link of a notice: #alarm=ID. Opened once, when the ward is known, so that the strip bears its bed.
+let linked = false;
 async function openLinked() {
   const id = /^#alarm=([\w-]+)$/.exec(location.hash)?.[1];
-  if (!id) return;
+  if (!id || linked) return;
+  linked = true;
   const alarm = await api(`/alarms/${id}`).catch((error) => toast(error.message));
   if (alarm) review.ofAlarm(alarm);
 }
