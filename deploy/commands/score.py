@@ -48,6 +48,7 @@ def score(recording: Recording, lead: int, args: argparse.Namespace) -> list[Lin
             "heart_rate_bpm": finding.heart_rate_bpm and round(finding.heart_rate_bpm, 1),
             "scores": {code: round(p, 6) for code, p in finding.scores.items()},
             "findings": list(finding.codes),
+            "undecided": list(engine.undecided(finding)),
             "model": finding.model,
         }
         lines.append(line | {"regions": engine.explain(window, finding)} if args.explain else line)

@@ -17,7 +17,14 @@ from inference.distill.teachers import HIDING, TeacherSettings, teach
 from inference.model.checkpoint import Card, save_checkpoint
 from inference.model.export import export_onnx
 from inference.model.student import Student, StudentShape, fold, parameters
-from inference.train.calibrate import PRECISE, fit_temperature, fit_thresholds, precise_threshold, probabilities
+from inference.train.calibrate import (
+    PRECISE,
+    fit_temperature,
+    fit_thresholds,
+    fit_undecided,
+    precise_threshold,
+    probabilities,
+)
 from inference.train.data import LEADS, Examples, read_cinc2017, read_ptbxl_all
 from inference.train.evaluate import macro_auroc
 from inference.train.measure import measure, measure_handheld, predict
@@ -99,6 +106,7 @@ def ship_student(
         classes=SCORED,
         temperature=dict.fromkeys(SCORED, round(temperature, 4)),
         thresholds=thresholds,
+        undecided_from=fit_undecided(probabilities(predict(student, m.validation.x), temperature), SCORED, thresholds),
         about=ABOUT
         | {
             "data": [PTBXL, CINC2017] if extra else [PTBXL],

@@ -26,6 +26,7 @@ class Card:
     classes: tuple[str, ...]  # condition codes, in the order of the logits
     temperature: dict[str, float]  # logits are divided by it
     thresholds: dict[str, float]  # a probability at or above it is a finding
+    undecided_from: dict[str, float] = field(default_factory=dict)  # from here to its threshold a condition is open
     channels: tuple[int, int, int] = (48, 96, 96)
     beats: tuple[int, int] | None = None  # components and hidden units of the half that reads median beats
     architecture: str = ARCHITECTURE
@@ -79,6 +80,8 @@ def _check(card: Card, path: Path) -> None:
             raise Misconfigured("inference.model_dir", f"{path} has no {key} for {sorted(absent)[0]}")
         if wrong := [c for c in card.classes if not isinstance(values[c], int | float) or not values[c] > 0]:
             raise Misconfigured("inference.model_dir", f"{path} has a {key} for {wrong[0]} that is not positive")
+    if wrong := [c for c, low in card.undecided_from.items() if not 0 < low <= card.thresholds.get(c, 0.0)]:
+        raise Misconfigured("inference.model_dir", f"{path} has an undecided_from for {wrong[0]} above its threshold")
     if not isinstance(card.onnx, dict) or set(card.onnx) - {ONNX, ONNX_INT8}:
         raise Misconfigured("inference.model_dir", f"{path} has onnx graphs other than {ONNX} and {ONNX_INT8}")
     if wrong := [name for name, digest in card.onnx.items() if not re.fullmatch(r"[0-9a-f]{64}", str(digest))]:

@@ -63,6 +63,11 @@ class Engine:
         answer: dict[int, npt.NDArray[np.float64]] = dict(zip(asked, p, strict=True))
         return [self._finding(w, r, answer.get(i)) for i, (w, r) in enumerate(zip(windows, readings, strict=True))]
 
+    def undecided(self, finding: Finding) -> tuple[str, ...]:
+        """Codes that `finding` neither holds nor excludes: their scores lie in the band below their thresholds."""
+        low, high = self.card.undecided_from, self.thresholds
+        return tuple(c for c, p in finding.scores.items() if c in low and low[c] <= p < high[c])
+
     def explain(self, window: Window, finding: Finding) -> dict[str, list[float]]:
         """Where in `window` the student saw each code of its `finding`: 50 bins of 0.2 s each, 0 to 1.
 

@@ -13,6 +13,7 @@ Flags = npt.NDArray[np.bool_]
 # Findings that alarm: this share of them shall be right, window by window, on the validation fold. Asking for more
 # costs handheld recordings their sensitivity; what is still wrong is for persistence to hold back.
 PRECISE: Final = {"AFIB": 0.75}
+_UNDECIDED: Final = 0.1  # of the windows, at most, lie in a condition's band
 _PRIOR_N: Final = 4.0  # false findings added to every class, so that five positives do not place a threshold alone
 
 
@@ -60,6 +61,20 @@ def fit_thresholds(
         else:
             best = _steady(p[:, i], y[:, i], settings)
         out[code] = round(float(np.clip(best, settings.low, settings.high)), 4)
+    return out
+
+
+def fit_undecided(p: Floats, classes: tuple[str, ...], thresholds: dict[str, float]) -> dict[str, float]:
+    """Where each condition's band below its threshold begins: at half of it, or higher where that is too wide.
+
+    No band holds more than a tenth of the windows `p` [n, classes]: who abstains often says nothing.
+    """
+    out = {}
+    for i, code in enumerate(classes):
+        below = np.sort(p[p[:, i] < thresholds[code], i])[::-1]
+        most = int(_UNDECIDED * len(p))
+        widest = below[most] if most < len(below) else 0.0
+        out[code] = round(float(np.clip(max(thresholds[code] / 2, widest + 1e-4), 1e-4, thresholds[code])), 4)
     return out
 
 

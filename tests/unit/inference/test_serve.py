@@ -84,6 +84,15 @@ def test_the_shipped_weights_read_a_known_window_as_they_always_did(engine: Engi
         assert first.scores[code] == pytest.approx(p, abs=0.005), code
 
 
+def test_what_is_undecided_is_neither_found_nor_far_from_it(engine: Engine) -> None:
+    findings = engine.score([_window(_heart(rate_bpm=r)) for r in (45, 60, 75, 100, 130)])
+    found = [(f, engine.undecided(f)) for f in findings]
+    assert any(codes for _, codes in found)
+    for finding, codes in found:
+        assert not set(codes) & set(finding.codes)
+        assert all(engine.card.undecided_from[c] <= finding.scores[c] < engine.thresholds[c] for c in codes)
+
+
 def test_codes_are_what_reaches_its_threshold_most_likely_first(engine: Engine) -> None:
     for finding in engine.score([_window(_heart(rate_bpm=r)) for r in (45, 75, 130)]):
         assert set(finding.codes) == {c for c, p in finding.scores.items() if p >= engine.thresholds[c]}

@@ -24,6 +24,7 @@ from inference.train.calibrate import (
     f1_threshold,
     fit_temperature,
     fit_thresholds,
+    fit_undecided,
     precise_threshold,
     probabilities,
 )
@@ -176,6 +177,17 @@ def test_thresholds_part_what_can_be_parted() -> None:
     assert 0.3 < found["NORM"] <= 0.65
     assert found["AFIB"] == pytest.approx(0.6, abs=0.01)
     assert f1_threshold(p, np.zeros_like(y)) == 0.5
+
+
+def test_the_undecided_band_lies_below_the_threshold_and_is_never_wide() -> None:
+    rng = np.random.default_rng(0)
+    p = np.stack([rng.uniform(0.0, 0.3, 1000), rng.uniform(0.0, 1.0, 1000)], axis=1)
+    limits = {"PVC": 0.25, "AFIB": 0.8}
+    low = fit_undecided(p, ("PVC", "AFIB"), limits)
+    for i, code in enumerate(("PVC", "AFIB")):
+        inside = (p[:, i] >= low[code]) & (p[:, i] < limits[code])
+        assert limits[code] / 2 <= low[code] <= limits[code]
+        assert 0.05 < inside.mean() <= 0.1
 
 
 def test_an_alarming_condition_gets_the_precision_it_asks_for() -> None:
