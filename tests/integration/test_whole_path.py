@@ -217,7 +217,8 @@ def test_a_whole_record_is_stored_bit_for_bit_with_every_window(
     expected = int((recording.duration_s - 10) // 5)
     wait_for(lambda: len(findings()) >= expected, 120, production.log("monitor"))
     starts = findings()
-    assert expected <= len(starts) <= expected + 2  # the first and last may be partly filled
+    # two windows begin before the record does; and where the grid falls so, one more fits into its last half second
+    assert expected <= len(starts) <= expected + 3
     assert np.all(np.diff(starts) == 5_000_000)
     flutter = wait_for(lambda: nurse.alarm("backfill-207", "VF"), 30, "no VF alarm")
     assert flutter["retrospective"]
