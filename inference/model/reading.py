@@ -25,10 +25,6 @@ class Reading:
     pooled: torch.Tensor
     logits: torch.Tensor
 
-    def take(self, rows: slice) -> "Reading":
-        """The same pass, of some windows only."""
-        return Reading(tuple(m[rows] for m in self.maps), self.pooled[rows], self.logits[rows])
-
     def detach(self) -> "Reading":
         """The same values without a graph."""
         return Reading(tuple(m.detach() for m in self.maps), self.pooled.detach(), self.logits.detach())

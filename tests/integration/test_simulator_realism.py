@@ -67,6 +67,8 @@ def test_fibrillation_is_read_as_such(engine: Engine, rate: float) -> None:
     af = readings(engine, Episode("af", 1, rate))
     assert np.mean([f.scores["AFIB"] > np.quantile(sinus, 0.99) for f in af]) >= 0.9
     assert share(af, "AFIB") >= 0.8
+    # the student before this one: nine of ten; see "Where it fails" in the model card
+    assert np.mean([f.scores["AFIB"] > max(0.5, f.scores["SR"]) for f in af]) >= 0.75
     assert share(af, "STACH") <= 0.3
 
 

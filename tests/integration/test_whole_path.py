@@ -214,11 +214,12 @@ def test_a_whole_record_is_stored_bit_for_bit_with_every_window(
     def findings() -> list[int]:
         return sorted(f.t0_us for f in storage.board.findings(PatientId("backfill-207"), 0, 10_000))
 
-    expected = int((recording.duration_s - 10) // 5)
-    wait_for(lambda: len(findings()) >= expected, 120, production.log("monitor"))
-    starts = findings()
-    # two windows begin before the record does; and where the grid falls so, one more fits into its last half second
-    assert expected <= len(starts) <= expected + 3
+    frames = storage.board.strip(PatientId("backfill-207"), 0, 1 << 62)
+    t0_us, t1_us, sample_us = frames[0].t0_us, frames[-1].t1_us, round(1e6 / recording.fs_hz)
+    wait_for(lambda: findings()[-1:] > [t1_us - 15_000_000], 120, production.log("monitor"))
+    starts = findings()  # each window of the grid that holds a first sample and is over before the record is
+    assert -10_000_000 - sample_us <= starts[0] - t0_us <= -5_000_000 + sample_us
+    assert -15_000_000 - sample_us <= starts[-1] - t1_us <= -10_000_000 + sample_us
     assert np.all(np.diff(starts) == 5_000_000)
     flutter = wait_for(lambda: nurse.alarm("backfill-207", "VF"), 30, "no VF alarm")
     assert flutter["retrospective"]
