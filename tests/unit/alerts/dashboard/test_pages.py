@@ -1,4 +1,4 @@
-"""The page: its weight, its headers, and that it asks nobody else for anything."""
+"""The page as it was built: its weight, its headers, and that it asks nobody else for anything."""
 
 import gzip
 import re
@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from alerts.dashboard import pages
 from alerts.dashboard.pages import Pages
+from liteheart.errors import Misconfigured
 
 STATIC = files("alerts.dashboard").joinpath("static")
 
@@ -26,24 +28,35 @@ def test_the_whole_page_weighs_less_than_100_kb() -> None:
     assert 20_000 < Pages().weight_bytes < 100_000
 
 
+def test_every_page_together_weighs_at_most_250_kb_compressed() -> None:
+    assert 10_000 < Pages().packed_bytes <= 250_000
+
+
 def test_the_page_is_asked_anew_and_its_parts_never(local: Any, page: str) -> None:
     answer = local.get("/")
     assert answer.headers["cache-control"] == "no-cache"
     assert local.get("/", headers={"if-none-match": answer.headers["etag"]}).status_code == 304
-    assert len(links(page)) == 3
+    assert {link.rpartition(".")[2] for link in links(page)} == {"css", "js", "svg"}
     for link in links(page):
         part = local.get(link)
         assert part.status_code == 200
         assert part.headers["cache-control"] == "public, max-age=31536000, immutable"
-    assert "{{" not in page
+    assert "<style" not in page
+    assert not re.search(r"<script(?![^>]* src=)", page)
+
+
+def test_every_part_bears_its_content_in_its_name(page: str) -> None:
+    """Otherwise a browser that keeps it for ever would mix two versions."""
+    parts = [entry.name for entry in STATIC.iterdir() if entry.name != "index.html"]
+    assert {link.removeprefix("/static/") for link in links(page)} <= set(parts)
+    assert [name for name in parts if not re.fullmatch(r"[\w.-]+-[\w-]{8}\.(js|css|svg)", name)] == []
 
 
 def test_modules_are_served_as_they_lie_compressed_or_not(local: Any, page: str) -> None:
-    main = next(link for link in links(page) if link.endswith("main.js"))
     for entry in STATIC.iterdir():
         if entry.name == "index.html":
             continue
-        link = main.replace("main.js", entry.name)
+        link = f"/static/{entry.name}"
         plain = local.get(link, headers={"accept-encoding": "identity"})
         assert plain.content == entry.read_bytes()
         assert "content-encoding" not in plain.headers
@@ -51,15 +64,22 @@ def test_modules_are_served_as_they_lie_compressed_or_not(local: Any, page: str)
         assert packed.headers["content-encoding"] == "gzip"
         assert packed.content == entry.read_bytes()
         assert int(packed.headers["content-length"]) == len(gzip.compress(entry.read_bytes(), 9, mtime=0))
+    main = next(link for link in links(page) if link.endswith(".js"))
     assert local.get(main).headers["content-type"].startswith("text/javascript")
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/old/main.js", "/static/{v}/none.js", "/static/{v}/index.html", "/static/{v}/..%2Fapi.py"]
+    "path", ["/static/old/{name}", "/static/none.js", "/static/index.html", "/static/..%2Fapi.py", "/static/"]
 )
 def test_nothing_else_is_served(local: Any, page: str, path: str) -> None:
-    version = links(page)[0].split("/")[2]
-    assert local.get(path.replace("{v}", version)).status_code == 404
+    name = links(page)[0].split("/")[2]
+    assert local.get(path.replace("{name}", name)).status_code == 404
+
+
+def test_a_page_that_was_not_built_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setattr(pages, "files", lambda package: tmp_path)
+    with pytest.raises(Misconfigured, match="not built: run `make setup`"):
+        Pages()
 
 
 def test_security_headers_stand_on_every_answer(local: Any, page: str) -> None:

@@ -2,32 +2,52 @@
 const PAUSE_S = 120;
 const HIGH = 3;
 const five = [0, 0.24, 0.48, 0.86, 1.1];
-const BURSTS = {
+
+interface Burst {
+  at: number[]; // seconds
+  last: number;
+  every: number;
+  pitch: number; // Hz
+}
+
+type BurstName = 1 | 2 | 3 | "fault";
+const BURSTS: Record<BurstName, Burst> = {
   3: { at: [...five, ...five.map((s) => s + 2)], last: 0.15, every: 7, pitch: 740 },
   2: { at: [0, 0.32, 0.64], last: 0.2, every: 15, pitch: 587 },
   1: { at: [0], last: 0.25, every: 30, pitch: 494 },
   fault: { at: [0, 0.35], last: 0.28, every: 8, pitch: 330 },
 };
 
+// One thing that waits to be heard.
+export interface Wanted {
+  key: string;
+  rank: number;
+  fault?: boolean;
+  muted?: boolean;
+}
+
 export class Sound {
-  constructor(onchange) {
-    this.context = null;
+  readonly onchange: () => void;
+  context: AudioContext | null = null;
+  pausedUntil = 0; // seconds on the performance clock
+  wanted: Wanted[] = [];
+  readonly bursts: [number, BurstName][] = []; // what was played: [seconds, burst]
+  #pausedKeys = new Set<string>();
+  #pausedRank = 0;
+  #last = new Map<BurstName, number>(); // burst -> when it last began
+  #known = new Set<string>();
+  #busyUntil = 0;
+
+  constructor(onchange: () => void) {
     this.onchange = onchange;
-    this.pausedUntil = 0; // seconds on the performance clock
-    this.pausedKeys = new Set();
-    this.pausedRank = 0;
-    this.last = new Map(); // burst -> when it last began
-    this.known = new Set();
-    this.wanted = [];
-    this.bursts = []; // what was played: [seconds, burst]
   }
 
-  get enabled() {
+  get enabled(): boolean {
     return this.context?.state === "running";
   }
 
   // From a click or a key only: browsers allow no sound before.
-  async enable() {
+  async enable(): Promise<void> {
     this.context ??= new AudioContext();
     this.context.onstatechange = () => this.onchange();
     await this.context.resume();
@@ -35,57 +55,58 @@ export class Sound {
     this.update(this.wanted);
   }
 
-  test() {
+  test(): void {
     this.#play(BURSTS[1]);
   }
 
-  get pauseLeftS() {
+  get pauseLeftS(): number {
     return Math.max(0, this.pausedUntil - performance.now() / 1000);
   }
 
   // This browser's own pause, for when the server keeps none or cannot be reached.
-  pause() {
+  pause(): void {
     this.pausedUntil = performance.now() / 1000 + PAUSE_S;
-    this.pausedKeys = new Set(this.wanted.map((w) => w.key));
-    this.pausedRank = Math.max(0, ...this.wanted.map((w) => w.rank));
+    this.#pausedKeys = new Set(this.wanted.map((w) => w.key));
+    this.#pausedRank = Math.max(0, ...this.wanted.map((w) => w.rank));
     this.onchange();
   }
 
-  resume() {
+  resume(): void {
     this.pausedUntil = 0;
-    this.last.clear();
+    this.#last.clear();
     this.onchange();
     this.update(this.wanted);
   }
 
-  // wanted: [{key, rank, fault, muted}] of all that waits now. Called often; sounds when due.
-  update(wanted) {
+  // Of all that waits now. Called often; sounds when due.
+  update(wanted: Wanted[]): void {
     this.wanted = wanted;
     const paused = this.pauseLeftS > 0;
     const audible = wanted.filter((w) => !w.muted && (!paused || this.#breaksThrough(w)));
-    const fresh = audible.filter((w) => !this.known.has(w.key));
-    this.known = new Set(audible.map((w) => w.key));
-    if (!this.enabled || !audible.length) return;
-    const worst = audible.reduce((a, b) => (b.rank > a.rank ? b : a));
+    const fresh = audible.filter((w) => !this.#known.has(w.key));
+    this.#known = new Set(audible.map((w) => w.key));
+    const [first, ...rest] = audible;
+    if (!this.enabled || !first) return;
+    const worst = rest.reduce((a, b) => (b.rank > a.rank ? b : a), first);
     const name = worst.fault ? "fault" : worst.rank;
+    if (!isBurst(name)) return;
     const burst = BURSTS[name];
-    if (!burst) return;
     const now = performance.now() / 1000;
-    const due = now - (this.last.get(name) ?? -Infinity) >= burst.every;
-    const news = fresh.some((w) => w.rank === worst.rank) && now > (this.busyUntil ?? 0);
+    const due = now - (this.#last.get(name) ?? Number.NEGATIVE_INFINITY) >= burst.every;
+    const news = fresh.some((w) => w.rank === worst.rank) && now > this.#busyUntil;
     if (!due && !news) return;
-    this.last.set(name, now);
+    this.#last.set(name, now);
     this.bursts.push([now, name]);
     if (this.bursts.length > 50) this.bursts.shift();
     this.#play(burst);
   }
 
   // While paused only what is new and worse than all before, and any new alarm of high priority, sounds.
-  #breaksThrough(w) {
-    return !this.pausedKeys.has(w.key) && (w.rank > this.pausedRank || w.rank >= HIGH);
+  #breaksThrough(w: Wanted): boolean {
+    return !this.#pausedKeys.has(w.key) && (w.rank > this.#pausedRank || w.rank >= HIGH);
   }
 
-  #play({ at, last, pitch }) {
+  #play({ at, last, pitch }: Burst): void {
     const context = this.context;
     if (!context) return;
     const start = context.currentTime + 0.02;
@@ -96,7 +117,12 @@ export class Sound {
       gain.gain.setValueAtTime(0.16, start + offset + last - 0.04);
       gain.gain.linearRampToValueAtTime(0, start + offset + last);
       gain.connect(context.destination);
-      for (const [harmonic, share] of [[1, 1], [2, 0.5], [3, 0.35], [4, 0.2]]) {
+      for (const [harmonic, share] of [
+        [1, 1],
+        [2, 0.5],
+        [3, 0.35],
+        [4, 0.2],
+      ] as const) {
         const tone = context.createOscillator();
         const level = context.createGain();
         level.gain.value = share;
@@ -106,6 +132,10 @@ export class Sound {
         tone.stop(start + offset + last + 0.02);
       }
     }
-    this.busyUntil = performance.now() / 1000 + at.at(-1) + last;
+    this.#busyUntil = performance.now() / 1000 + (at.at(-1) ?? 0) + last;
   }
+}
+
+function isBurst(name: number | string): name is BurstName {
+  return Object.hasOwn(BURSTS, name);
 }

@@ -1,71 +1,91 @@
 // What is known of the ward: states, alarms, and the server's time. No DOM in here.
-const RANK = { info: 0, low: 1, medium: 2, high: 3 };
+import { RANK, rank, soundKey, waiting } from "./alarm.ts";
+import type { Alarm, CareNow, PatientState, Pause, Step } from "./types.ts";
+import type { Frame } from "./wire.ts";
+
 const STALE_S = 5; // or two and a half frames, whichever is longer
 const FRESH_VITALS_S = 10;
 const natural = new Intl.Collator(undefined, { numeric: true });
 
-export const rank = (alarm) => RANK[alarm.priority];
-// A new episode of the same alarm is news again.
-export const soundKey = (alarm) => `${alarm.alarm_id} ${alarm.episodes}`;
-export const waiting = (alarm) => alarm.presence === "on" || alarm.presence === "latched";
+interface Arrival {
+  arrival: number;
+  leadOff: boolean;
+  frameS: number;
+  battery: number | null;
+}
+
+// Everything a tile shows that ages.
+export interface Vitals {
+  ageS: number | null;
+  stale: boolean;
+  delayedS: number;
+  leadOff: boolean;
+  heartRate: number | null;
+  sqi: number | null;
+  usable: boolean;
+  battery: number | null;
+  codes: string[];
+}
 
 export class Ward {
-  constructor() {
-    this.states = new Map(); // patient -> state
-    this.alarms = new Map(); // id -> alarm, open ones only
-    this.arrivals = new Map(); // patient -> {arrival, leadOff, frameS}
-    this.names = new Map(); // condition code -> name
-    this.clockUs = Date.now() * 1000;
-    this.clockAt = performance.now();
-    this.revision = 0; // counts whatever may change the order
-    this.seen = null; // what the snapshot under way has named so far
-    this.pressedUs = 0;
-    this.cares = false; // the server keeps pauses, limits and the ladder
-    this.pauses = [];
-    this.ladder = new Map(); // alarm id -> where it stands
-    this.station = "ward";
-    this.pauseS = [120]; // pauses that may be chosen, the longest last
+  readonly states = new Map<string, PatientState>(); // by patient
+  readonly alarms = new Map<string, Alarm>(); // by id, open ones only
+  readonly arrivals = new Map<string, Arrival>(); // by patient
+  readonly names = new Map<string, string>(); // condition code -> name
+  clockUs = Date.now() * 1000;
+  clockAt = performance.now();
+  revision = 0; // counts whatever may change the order
+  cares = false; // the server keeps pauses, limits and the ladder
+  pauses: Pause[] = [];
+  ladder = new Map<string, Step>(); // alarm id -> where it stands
+  station = "ward";
+  pauseS = [120]; // pauses that may be chosen, the longest last
+  #seen: Set<string> | null = null; // what the snapshot under way has named so far
+  #pressedUs = 0;
+
+  get longestPauseS(): number {
+    return this.pauseS.at(-1) ?? 120;
   }
 
   // null: the server could not say. What is known runs on; a pause ends by itself.
   // What was read before the latest press on this screen is old: it must not take the pause back for a moment.
-  setCare(care) {
-    if (!care || care.at_us < this.pressedUs) return;
+  setCare(care: CareNow | null | undefined): void {
+    if (!care || care.at_us < this.#pressedUs) return;
     this.cares = true;
     this.pauses = care.pauses;
     this.ladder = new Map(care.escalations.map((step) => [step.alarm_id, step]));
   }
 
-  paused(pause) {
-    const same = (p) => p.patient === pause.patient && p.station === pause.station;
+  paused(pause: Pause): void {
+    const same = (p: Pause) => p.patient === pause.patient && p.station === pause.station;
     this.pauses = [...this.pauses.filter((p) => !same(p)), pause];
-    this.pressedUs = pause.began_us;
+    this.#pressedUs = pause.began_us;
   }
 
-  resumed(pause) {
+  resumed(pause: Pause): void {
     this.pauses = this.pauses.filter((p) => p.pause_id !== pause.pause_id);
-    this.pressedUs = this.now();
+    this.#pressedUs = this.now();
   }
 
-  leftS(pause) {
+  leftS(pause: Pause): number {
     return Math.max(0, (pause.until_us - this.now()) / 1e6);
   }
 
-  #holding() {
+  #holding(): Pause[] {
     const now = this.now();
     return this.pauses.filter((p) => p.until_us > now && (p.station === null || p.station === this.station));
   }
 
-  pauseOf(patient) {
+  pauseOf(patient: string): Pause | null {
     return this.#holding().find((p) => p.patient === patient) ?? null;
   }
 
-  stationPause() {
+  stationPause(): Pause | null {
     return this.#holding().find((p) => p.station !== null) ?? null;
   }
 
   // A pause silences what had been heard when it began, and after that what is no worse: never a new alarm of HIGH.
-  muted(alarm) {
+  muted(alarm: Alarm): boolean {
     const key = soundKey(alarm);
     return this.#holding().some(
       (p) =>
@@ -75,57 +95,58 @@ export class Ward {
   }
 
   // Where a waiting alarm stands on the ladder.
-  escalation(alarm) {
+  escalation(alarm: Alarm): Step | null {
     const step = this.ladder.get(alarm.alarm_id);
     return step && waiting(alarm) && step.episodes === alarm.episodes ? step : null;
   }
 
   // Server time; runs on between heartbeats.
-  now() {
+  now(): number {
     return this.clockUs + (performance.now() - this.clockAt) * 1000;
   }
 
-  setClock(us) {
+  setClock(us: number): void {
     this.clockUs = us;
     this.clockAt = performance.now();
   }
 
-  beginSnapshot() {
-    this.seen = new Set();
+  beginSnapshot(): void {
+    this.#seen = new Set();
   }
 
   // Nobody is signed in: nothing is known.
-  forget() {
+  forget(): void {
     this.beginSnapshot();
     this.endSnapshot();
   }
 
   // What the snapshot did not name is gone.
-  endSnapshot() {
-    if (!this.seen) return;
-    for (const id of this.alarms.keys()) if (!this.seen.has(id)) this.alarms.delete(id);
-    for (const patient of this.states.keys()) if (!this.seen.has(patient)) this.states.delete(patient);
-    this.seen = null;
+  endSnapshot(): void {
+    const seen = this.#seen;
+    if (!seen) return;
+    for (const id of this.alarms.keys()) if (!seen.has(id)) this.alarms.delete(id);
+    for (const patient of this.states.keys()) if (!seen.has(patient)) this.states.delete(patient);
+    this.#seen = null;
     this.revision++;
   }
 
   // Beds come with the snapshot only: the monitor, who tells the rest live, does not know them.
-  setState(state) {
+  setState(state: PatientState): void {
     const known = this.states.get(state.patient);
-    if (this.seen) this.seen.add(state.patient);
+    if (this.#seen) this.#seen.add(state.patient);
     else state.bed ||= known?.bed ?? "";
     if (known?.bed !== state.bed) this.revision++;
     this.states.set(state.patient, state);
   }
 
-  setAlarm(alarm) {
-    this.seen?.add(alarm.alarm_id);
+  setAlarm(alarm: Alarm): void {
+    this.#seen?.add(alarm.alarm_id);
     if (alarm.presence === "off") this.alarms.delete(alarm.alarm_id);
     else this.alarms.set(alarm.alarm_id, alarm);
     this.revision++;
   }
 
-  frameCame(frame) {
+  frameCame(frame: Frame): void {
     this.arrivals.set(frame.patient, {
       arrival: frame.arrival,
       leadOff: frame.leadOff,
@@ -134,8 +155,8 @@ export class Ward {
     });
   }
 
-  // Everything a tile shows that ages, worked out for now.
-  vitals(state) {
+  // Worked out for now.
+  vitals(state: PatientState): Vitals {
     const frame = this.arrivals.get(state.patient);
     const arrival = Math.max(state.last_arrival_us, frame?.arrival ?? 0);
     const ageS = arrival ? Math.max(0, (this.now() - arrival) / 1e6) : null;
@@ -156,49 +177,51 @@ export class Ward {
     };
   }
 
-  name(code) {
+  name(code: string): string {
     return this.names.get(code) ?? code;
   }
 
   // "Bed 3 - p-017", for sentences.
-  who(patient) {
+  who(patient: string): string {
     const bed = this.states.get(patient)?.bed;
     return bed ? `${bed} \u00b7 ${patient}` : patient;
   }
 
-  alarmsOf(patient) {
+  waiting(): Alarm[] {
+    return [...this.alarms.values()].filter(waiting);
+  }
+
+  alarmsOf(patient: string): Alarm[] {
     return this.worstFirst([...this.alarms.values()].filter((a) => a.patient === patient));
   }
 
   // Unacknowledged before acknowledged, then worst, then what still goes on, then longest.
-  worstFirst(alarms = [...this.alarms.values()]) {
+  worstFirst(alarms: Alarm[] = [...this.alarms.values()]): Alarm[] {
     return alarms.sort(
       (a, b) =>
-        waiting(b) - waiting(a) ||
+        Number(waiting(b)) - Number(waiting(a)) ||
         rank(b) - rank(a) ||
-        (a.presence === "latched") - (b.presence === "latched") ||
-        a.retrospective - b.retrospective ||
-        (a.kind === "technical") - (b.kind === "technical") ||
+        Number(a.presence === "latched") - Number(b.presence === "latched") ||
+        Number(a.retrospective) - Number(b.retrospective) ||
+        Number(a.kind === "technical") - Number(b.kind === "technical") ||
         a.onset_us - b.onset_us ||
         (a.alarm_id < b.alarm_id ? -1 : 1),
     );
   }
 
   // Patients in the order of the wall.
-  order(worst) {
+  order(worst: boolean): string[] {
     const fixed = [...this.states.values()].sort(
       (a, b) => natural.compare(a.bed || "\uffff", b.bed || "\uffff") || natural.compare(a.patient, b.patient),
     );
     if (!worst) return fixed.map((s) => s.patient);
-    const places = new Map(this.worstFirst().map((a, i) => [a.alarm_id, i]));
-    const top = new Map();
-    for (const alarm of this.alarms.values()) {
-      const place = places.get(alarm.alarm_id);
-      if (place < (top.get(alarm.patient) ?? Infinity)) top.set(alarm.patient, place);
-    }
-    const place = (s) => top.get(s.patient) ?? (this.vitals(s).stale ? 1e6 : 2e6);
+    const top = new Map<string, number>();
+    this.worstFirst().forEach((alarm, place) => {
+      if (!top.has(alarm.patient)) top.set(alarm.patient, place);
+    });
+    const place = (s: PatientState) => top.get(s.patient) ?? (this.vitals(s).stale ? 1e6 : 2e6);
     return fixed
-      .map((s, i) => [place(s), i, s.patient])
+      .map((s, i): [number, number, string] => [place(s), i, s.patient])
       .sort((a, b) => a[0] - b[0] || a[1] - b[1])
       .map((row) => row[2]);
   }

@@ -1,0 +1,153 @@
+// One patient's live signal: filtered, buffered against jitter, handed out at the pace of life.
+import type { Frame } from "../kernel/wire.ts";
+
+const MARGIN_US = 0.7e6; // what is still unplayed when the next frame comes; with 1 s frames 1.7 s behind
+const BEHIND_MAX_US = 5e6; // further behind than this and one frame: jump
+const LATE_FRAMES = 5; // as many frames in a row from the past are a clock that was set back
+const CORNER_HZ = 0.5;
+
+// A first-order causal high-pass that remembers: any chunking gives the same line.
+export class HighPass {
+  readonly #a: number;
+  #x: number | null = null;
+  #y = 0;
+
+  constructor(fs: number, corner = CORNER_HZ) {
+    this.#a = Math.exp((-2 * Math.PI * corner) / fs);
+  }
+
+  restart(): void {
+    this.#x = null;
+    this.#y = 0;
+  }
+
+  run(samples: ArrayLike<number>, scale: number): Float32Array {
+    const out = new Float32Array(samples.length);
+    for (let i = 0; i < samples.length; i++) {
+      const x = (samples[i] as number) * scale;
+      if (this.#x !== null) this.#y = this.#a * (this.#y + x - this.#x);
+      this.#x = x;
+      out[i] = this.#y;
+    }
+    return out;
+  }
+}
+
+interface Block {
+  t0: number; // microseconds of event time
+  t1: number;
+  period: number;
+  mv: Float32Array | null; // null: lead off
+}
+
+// share of the step, mV or NaN where signal is missing
+export type Point = (share: number, mv: number) => void;
+
+export class Trace {
+  peak = 0; // recent extremes in mV, for the choice of gain
+  #blocks: Block[] = []; // in order, not yet played to their end
+  #source = "";
+  #filter = new HighPass(250);
+  #end: number | null = null;
+  #play: number | null = null; // event time of the pen
+  #slacks: number[] = [];
+  #rate = 1;
+  #late = 0;
+  #frameUs = 1e6;
+
+  reset(): void {
+    this.#blocks = [];
+    this.#source = "";
+    this.#end = this.#play = null;
+    this.#slacks = [];
+    this.#rate = 1;
+    this.#late = 0;
+    this.#frameUs = 1e6;
+    this.peak = 0;
+  }
+
+  push(frame: Frame): void {
+    const n = frame.samples.length;
+    if (!n || !(frame.fs > 0) || !(frame.gain > 0)) return;
+    const source = `${frame.device} ${frame.boot} ${frame.lead} ${frame.fs} ${frame.gain}`;
+    if (source !== this.#source || this.#late >= LATE_FRAMES) {
+      this.reset();
+      this.#source = source;
+      this.#filter = new HighPass(frame.fs);
+    }
+    const period = 1e6 / frame.fs;
+    const end = this.#end;
+    let skip = 0;
+    if (end !== null) {
+      skip = Math.max(0, Math.round((end - frame.t0) / period));
+      if (skip >= n) {
+        this.#late++;
+        return;
+      }
+      if (frame.t0 - end > 0.75 * period) this.#filter.restart();
+    }
+    this.#late = 0;
+    const samples = skip ? frame.samples.subarray(skip) : frame.samples;
+    const t0 = frame.t0 + skip * period;
+    const t1 = t0 + samples.length * period;
+    if (frame.leadOff) this.#filter.restart();
+    const mv = frame.leadOff ? null : this.#filter.run(samples, 1 / frame.gain);
+    if (mv) this.#measure(mv);
+    let play = this.#play;
+    if (play === null || end === null) play = t0 - MARGIN_US;
+    else this.#pace(end - play);
+    this.#play = play;
+    this.#blocks.push({ t0, t1, period, mv });
+    this.#frameUs = t1 - t0;
+    this.#end = t1;
+    if (t1 - play > BEHIND_MAX_US + 2 * this.#frameUs) this.toLive();
+  }
+
+  // Jump to the newest, as after a hidden tab.
+  toLive(): void {
+    if (this.#end === null || this.#play === null) return;
+    this.#play = Math.max(this.#play, this.#end - this.#frameUs - MARGIN_US);
+    this.#slacks = [];
+    this.#rate = 1;
+  }
+
+  #pace(slack: number): void {
+    this.#slacks.push(slack);
+    if (this.#slacks.length > 8) this.#slacks.shift();
+    const least = Math.min(...this.#slacks);
+    this.#rate = Math.min(1.08, Math.max(0.95, 1 + (0.08 * (least - MARGIN_US)) / 1e6));
+  }
+
+  #measure(mv: Float32Array): void {
+    let peak = 0;
+    for (const v of mv) if (Math.abs(v) > peak) peak = Math.abs(v);
+    this.peak = Math.max(peak, this.peak * 0.93);
+  }
+
+  // Moves on by `seconds` and calls point for each sample; false when starved.
+  advance(seconds: number, point: Point): boolean {
+    if (this.#play === null || this.#end === null) return false;
+    const from = this.#play;
+    const span = seconds * 1e6 * this.#rate;
+    const to = Math.min(from + span, this.#end);
+    if (to <= from) return false;
+    for (let first = this.#blocks[0]; first && first.t1 <= from; first = this.#blocks[0]) this.#blocks.shift();
+    let reach = from; // signal has been seen up to here
+    for (const block of this.#blocks) {
+      if (block.t0 >= to) break;
+      const mv = block.mv;
+      if (mv === null || block.t0 - reach > 0.75 * block.period)
+        point(Math.max(0, (block.t0 - from) / span), Number.NaN);
+      reach = block.t1;
+      if (mv === null) continue;
+      const first = Math.max(0, Math.ceil((from - block.t0) / block.period));
+      for (let i = first; i < mv.length; i++) {
+        const at = block.t0 + i * block.period;
+        if (at >= to) break;
+        point((at - from) / span, mv[i] as number);
+      }
+    }
+    this.#play = to;
+    return to === from + span;
+  }
+}

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Frame } from "../src/kernel/wire.ts";
+import { HighPass, Trace } from "../src/wall/trace.ts";
+
+const T0 = 1_790_000_000_000_000;
+
+function second(i: number, values: Partial<Frame> = {}): Frame {
+  return {
+    patient: "p",
+    device: "d",
+    lead: "I",
+    boot: 1n,
+    sequence: BigInt(i),
+    t0: T0 + i * 1e6,
+    arrival: T0 + i * 1e6 + 1e6,
+    fs: 250,
+    gain: 1000,
+    battery: null,
+    leadOff: false,
+    samples: Int16Array.from({ length: 250 }, (_, k) => 500 * Math.sin((i * 250 + k) / 9)),
+    ...values,
+  };
+}
+
+// Plays `seconds` in steps of a thirtieth. The pen begins before the first sample: that is the first gap.
+function play(trace: Trace, seconds: number): { points: number; gaps: number } {
+  const seen = { points: 0, gaps: 0 };
+  for (let i = 0; i < seconds * 30; i++)
+    trace.advance(1 / 30, (_, mv) => (Number.isNaN(mv) ? seen.gaps++ : seen.points++));
+  return seen;
+}
+
+test("the filter does not care how samples arrive", () => {
+  const x = Float64Array.from({ length: 999 }, (_, i) => 500 + 300 * Math.sin(i / 9));
+  const whole = new HighPass(250).run(x, 0.001);
+  const filter = new HighPass(250);
+  const parts = [x.slice(0, 1), x.slice(1, 400), x.slice(400)].flatMap((part) => [...filter.run(part, 0.001)]);
+  assert.deepEqual(parts, [...whole]);
+});
+
+test("every sample is played once, and then it starves", () => {
+  const trace = new Trace();
+  for (let i = 0; i < 3; i++) trace.push(second(i));
+  assert.deepEqual(play(trace, 6), { points: 750, gaps: 1 });
+  assert.equal(
+    trace.advance(1, () => {}),
+    false,
+  );
+});
+
+test("a frame that is missing is a gap, one that comes twice is not drawn twice", () => {
+  const trace = new Trace();
+  for (const i of [0, 1, 1, 3]) trace.push(second(i));
+  assert.deepEqual(play(trace, 8), { points: 750, gaps: 2 });
+});
+
+test("a lead that is off is no flat line", () => {
+  const trace = new Trace();
+  trace.push(second(0));
+  trace.push(second(1, { leadOff: true }));
+  const { points, gaps } = play(trace, 6);
+  assert.equal(points, 250);
+  assert.ok(gaps >= 1);
+});
+
+test("whoever falls far behind jumps to the newest", () => {
+  const trace = new Trace();
+  for (let i = 0; i < 30; i++) trace.push(second(i));
+  assert.ok(play(trace, 30).points < 10 * 250);
+});

@@ -1,0 +1,89 @@
+"""The frame around the pages in a real Chromium: addresses, languages, and pages that load when they are asked for."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from alerts.dashboard.app import dashboard_router
+from alerts.dashboard.feed import InProcessFeed
+from alerts.dashboard.memory import MemoryBoard
+from alerts.dashboard.settings import DashboardSettings
+from liteheart.clock import SystemClock
+
+pytestmark = pytest.mark.browser
+
+QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+
+
+@pytest.fixture(scope="module")
+def chromium(chromium_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A dashboard without patients."""
+    app = FastAPI()
+    app.include_router(
+        dashboard_router(MemoryBoard(), InProcessFeed(), None, SystemClock(), DashboardSettings(), conditions=[])
+    )
+    config = uvicorn.Config(app, port=0, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 15
+    while not server.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def page(chromium: Browser, url: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The page in a browser of some language; whatever it complains about fails the test."""
+    context = chromium.new_context(locale=getattr(request, "param", "en-GB"))
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
+    page.on("pageerror", lambda e: complaints.append(str(e)))
+    page.goto(url)
+    expect(page.locator("body")).to_have_attribute("data-link", "up")
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def test_an_address_that_is_no_page_says_so_and_leads_back(page: Page) -> None:
+    page.evaluate("location.hash = '#/nowhere'")
+    expect(page.locator("main.page")).to_contain_text("There is no such page.")
+    expect(page.locator(".wall")).to_be_hidden()
+    expect(page.locator(".panel")).to_be_visible()  # alarms stay in sight whatever is shown
+    page.get_by_role("link", name="Back to the wall").click()
+    expect(page.locator(".wall")).to_be_visible()
+    expect(page.locator("main.page")).to_have_count(0)
+
+
+@pytest.mark.parametrize("page", ["de-CH"], indirect=True)
+def test_a_german_browser_reads_german_until_someone_chooses_otherwise(page: Page) -> None:
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(page.locator(".panel")).to_contain_text("Keine offenen Alarme.")
+    page.get_by_role("button", name="EN", exact=True).click()
+    expect(page.locator(".panel")).to_contain_text("No open alarms.")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.get_by_role("button", name="DE", exact=True).click()
+    expect(page.locator(".empty").first).to_contain_text("Noch keine Patienten.")
+
+
+def test_english_is_what_an_unknown_language_gets(page: Page) -> None:
+    expect(page.locator("html")).to_have_attribute("lang", "en")
