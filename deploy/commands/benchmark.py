@@ -3,15 +3,26 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
-from inference.distill.benchmark import SHARES, TEACHER, run_benchmark, settings_for
+from deploy.twelve import FS_HZ, simulate_twelve
+from inference.distill.benchmark import SHARES, TEACHER, BenchmarkSettings, run_benchmark, settings_for
 from inference.distill.objective import ARMS
-from inference.distill.plots import by_condition, plot_gap
+from inference.distill.plots import STUDENT, by_condition, look_at, plot_gap, plot_regions
 from inference.distill.table import make_table, markdown
+from inference.distill.teachers import load_ensemble
+from inference.model.checkpoint import load_student
+from inference.preprocess import preprocess
+from inference.settings import SHIPPED
+from ingest.sources.simulate import Episode
 from liteheart.errors import Misconfigured
 
 DEFAULT = [TEACHER, "scratch", "kd", "kd+u", "fixmatch", "mean-teacher", "pseudo", "liteheart"]
+# A simulated patient with one ventricular beat in 10 s, and what is looked for in that strip.
+_STRIP: Final = ([Episode("sinus", 16, 70, pvc_per_min=8)], 5)
+_LOOKED_FOR: Final = ("PVC", "SR", "NORM")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what is missing, print the table, write it and a picture of the gaps beside the runs."""
+    """Do what is missing, print the table, write it and the pictures beside the runs."""
     try:
         settings = settings_for(args.labels, rotate=args.rotate)
         run_benchmark(args.packs, args.out, settings, seeds=args.seeds, arms=args.arms, progress=_say)
@@ -36,9 +47,24 @@ def run(args: argparse.Namespace) -> int:
     text = markdown(table)
     (args.out / "table.json").write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     (args.out / "table.md").write_text(text, encoding="utf-8")
-    plot_gap(args.out / "gap.svg", *by_condition(args.out, [TEACHER, *args.against, *args.arms], args.seeds))
+    classes, found = by_condition(args.out, [TEACHER, *args.against, *args.arms], args.seeds)
+    plot_gap(args.out / "gap.svg", classes, found)
+    _plot_regions(args.out, args.seeds[0], settings, classes)
     print(text, end="")
     return 0
+
+
+def _plot_regions(out: Path, seed: int, settings: BenchmarkSettings, classes: Sequence[str]) -> None:
+    """Where this benchmark's teachers and the shipped student look, on a simulated strip."""
+    student, card = load_student(SHIPPED)
+    codes = [c for c in _LOOKED_FOR if c in classes and c in card.classes]
+    teachers = out / f"teachers.seed{seed}.npz"
+    if not codes or not teachers.exists():
+        return
+    x = preprocess(simulate_twelve(*_STRIP), FS_HZ)
+    ensemble = load_ensemble(teachers, settings.teachers, len(classes))
+    names = {TEACHER: classes, STUDENT: card.classes}
+    plot_regions(out / "regions.svg", x[0], look_at(ensemble, student, x, names, codes))
 
 
 def _say(line: str) -> None:

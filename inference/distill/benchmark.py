@@ -21,6 +21,7 @@ from inference.distill.loop import Budget, distil
 from inference.distill.objective import Arm, arm
 from inference.distill.scarce import Material, scarce, together
 from inference.distill.teachers import HIDING, TeacherSettings, load_ensemble, save_ensemble, teach
+from inference.model.beats import BEATS
 from inference.model.reading import Reader
 from inference.model.student import Student, StudentShape, parameters
 from inference.model.teacher import Teacher, TeacherShape
@@ -138,6 +139,8 @@ def _learn(todo: Arm, material: Material, guide: Guide, budget: Budget, seed: in
             learner = Teacher(TeacherShape(classes, channels=shape.channels, depths=(1, 1, 1), beats=shape.beats))
         case "teacher1":
             learner = Teacher(TeacherShape(classes, leads=1, beats=shape.beats))
+        case "layers":
+            learner = Student(replace(shape, beats=replace(BEATS, memory=0)))
         case "window":
             learner = Student(replace(shape, beats=None))
     return distil(learner, material.labelled, todo, budget, seed=seed, pool=material.pool, guide=guide)

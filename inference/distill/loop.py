@@ -1,7 +1,8 @@
 """One training loop for teachers and students, scratch and distilled, labelled and not; every arm the same steps.
 
 A step: draw labelled and unlabelled recordings, move them in time, show the learner its leads strongly disturbed and
-the teacher all leads mildly disturbed, let the objective say what that costs. The last step's weights are kept.
+the teacher all leads mildly disturbed, let the objective say what that costs. The last step's weights are kept, and
+what it remembers beside them is solved for at the end.
 """
 
 import copy
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 
 from inference.distill.guide import Guide
 from inference.distill.objective import Arm, Objective
+from inference.distill.recall import remember
 from inference.distill.step import Step
 from inference.model.reading import Reader, Reading
 from inference.model.student import channels_last
@@ -99,7 +101,12 @@ def distil(
         if (number + 1) % max(budget.steps // 4, 1) == 0:
             parts = ", ".join(f"{k} {v.item():.3f}" for k, v in outcome.parts.items())
             log.info("%s seed %d: step %d of %d, %s", arm.word, seed, number + 1, budget.steps, parts)
-    return learner.to("cpu").eval()
+    learner = learner.to("cpu").eval()
+    if learner.beats is not None:
+        heard = guide if "soft" in objective.needs else None
+        shown = pool if arm.unlabelled else None
+        remember(learner.beats, labelled, pool=shown, guide=heard, extra=extra, seed=seed)
+    return learner
 
 
 @dataclass(frozen=True, slots=True, eq=False)

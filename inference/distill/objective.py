@@ -21,7 +21,7 @@ from inference.distill.step import Step, Term
 from inference.distill.transfer import AttentionTransfer, Contrast, FitNet, Relations
 from inference.model.reading import Reader
 
-Learner = Literal["student", "student12", "teacher1", "window"]
+Learner = Literal["student", "student12", "teacher1", "layers", "window"]  # layers: without the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ def _with(found: Arm, option: str) -> Arm:
     layers = option.removesuffix("-layers")
     if layers in get_args(Layers):
         return replace(found, mutual=replace(found.mutual, layers=cast(Layers, layers)))
-    if option == "window":
-        return replace(found, learner="window")
+    if option in get_args(Learner):
+        return replace(found, learner=cast(Learner, option))
     if option == "sure":
         return replace(found, soft=replace(found.soft, power=1.0))
     if option.startswith("no-"):

@@ -1,4 +1,4 @@
-"""The benchmark's picture: what each arm makes of the way from scratch to the teacher, condition by condition."""
+"""The benchmark's pictures: what each arm makes of the way from scratch to the teacher, and where the two look."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +10,16 @@ from matplotlib.figure import Figure
 
 from inference.distill.benchmark import TEACHER, load_scored, run_path
 from inference.distill.figures import groups
+from inference.distill.guide import Ensemble
+from inference.model.student import Student
+from inference.preprocess import FS_HZ, SAMPLES, Batch
+from inference.serve.explain import BINS, importance
 from inference.train.calibrate import Floats
 from inference.train.evaluate import auroc
+from inference.train.measure import predict
 
 SCRATCH: Final = "scratch"
+STUDENT: Final = "student"
 
 
 def by_condition(out: Path, arms: Sequence[str], seeds: Sequence[int]) -> tuple[tuple[str, ...], dict[str, Floats]]:
@@ -51,6 +57,46 @@ def plot_gap(path: Path, classes: tuple[str, ...], found: Mapping[str, Floats]) 
     axes.set_xlabel("AUROC, mean over seeds   (* lead I can show it)")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(fontsize=8)
+    _save(figure, path)
+    return True
+
+
+def look_at(
+    teacher: Ensemble, student: Student, x: Batch, classes: Mapping[str, Sequence[str]], codes: Sequence[str]
+) -> dict[str, dict[str, Floats]]:
+    """Where each of both sees each of `codes`: {"teacher" or "student": {code: importance [50], the greatest 1}}.
+
+    `x` float32 [12, 1000], preprocessed, lead I first; `classes` names the outputs of each.
+    """
+
+    def said(windows: Batch) -> Batch:
+        p = teacher.probabilities(windows)
+        return np.log(p / (1 - p)).astype(np.float32)
+
+    shown = {
+        TEACHER: importance(said, x),
+        STUDENT: importance(lambda windows: predict(student, windows[:, None]).astype(np.float32), x[0]),
+    }
+    return {who: {c: of[:, classes[who].index(c)] for c in codes} for who, of in shown.items()}
+
+
+def plot_regions(path: Path, lead: Batch, seen: Mapping[str, Mapping[str, Floats]]) -> None:
+    """Write the picture: the strip `lead` float32 [1000], and under it a row for every condition and who sees it."""
+    rows = [(code, who) for code in next(iter(seen.values())) for who in seen]
+    figure = Figure(figsize=(9, 1.6 + 0.32 * len(rows)), layout="constrained")
+    strip, maps = figure.subplots(2, 1, sharex=True, height_ratios=(1.3, 0.32 * len(rows)))
+    strip.plot(np.arange(SAMPLES) / FS_HZ, lead, color="0.1", linewidth=0.8)
+    strip.set_ylabel("lead I, mV")
+    edges = np.linspace(0, SAMPLES / FS_HZ, BINS + 1)
+    maps.pcolormesh(
+        edges, np.arange(len(rows) + 1), np.stack([seen[who][code] for code, who in rows]), cmap="Reds", vmin=0, vmax=1
+    )
+    maps.set_yticks(np.arange(len(rows)) + 0.5, [f"{code}, {who}" for code, who in rows])
+    maps.invert_yaxis()
+    maps.set_xlabel("s   (what the answer loses without this moment, the most: 1)")
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "gap"}):  # text stays text, same figures same bytes
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-    return True

@@ -1,6 +1,7 @@
 """The half of a network that reads the median beat and the rhythm of a window, in place of its samples.
 
 beat view --fixed axes of what training windows vary in--> 40 + rhythm 10 --two layers--> 192 --linear--> logits
+                                                                 \\--likeness to remembered beats-----------> logits
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from inference.model.beatview import LENGTH, RHYTHM, beat_view
+from inference.model.memory import BeatMemory
 from inference.model.reading import Reading
 from inference.preprocess import Batch
 
@@ -24,9 +26,10 @@ class BeatShape:
     hidden: int = 192
     dropout: float = 0.5
     noise: float = 0.2  # sd, of what is read, while training
+    memory: int = 0  # beats remembered beside the layers; 0: none
 
 
-BEATS = BeatShape()
+BEATS = BeatShape(memory=400)  # the student's
 
 
 class BeatBranch(nn.Module):
@@ -55,6 +58,7 @@ class BeatBranch(nn.Module):
             nn.Dropout(shape.dropout),
         )
         self.head = nn.Linear(shape.hidden, classes)
+        self.memory = BeatMemory(shape.memory, shape.components + RHYTHM, classes) if shape.memory else None
 
     @torch.no_grad()
     def look(self, windows: Batch) -> None:
@@ -82,13 +86,20 @@ class BeatBranch(nn.Module):
         return torch.cat([placed, ((rhythm - self.rhythm_mean) / self.rhythm_scale).clamp(-5, 5)], dim=1)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Hidden units [b, hidden] and logits [b, classes], in float32 whatever surrounds it."""
+        """Hidden units [b, hidden] and logits [b, classes], in float32 whatever surrounds it.
+
+        The logits are the layers' while these learn, later the mean of theirs and the memory's where it is asked.
+        """
         with torch.autocast(x.device.type, enabled=False):
             read = self.features(x)
             if self.training:
                 read = read + self.shape.noise * torch.randn_like(read)
             hidden = self.layers(read)
-            return hidden, self.head(hidden)
+            logits = self.head(hidden)
+            if self.memory is None or self.training:
+                return hidden, logits
+            asked = self.memory.full & self.memory.asked
+            return hidden, torch.where(asked, (logits + self.memory(read)) / 2, logits)
 
 
 def both(window: Reading, beat: tuple[torch.Tensor, torch.Tensor], *, either: bool) -> Reading:

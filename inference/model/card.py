@@ -28,7 +28,7 @@ class Card:
     thresholds: dict[str, float]  # a probability at or above it is a finding
     undecided_from: dict[str, float] = field(default_factory=dict)  # from here to its threshold a condition is open
     channels: tuple[int, int, int] = (48, 96, 96)
-    beats: tuple[int, int] | None = None  # components and hidden units of the half that reads median beats
+    beats: tuple[int, int, int] | None = None  # of the half that reads median beats: components, hidden units, memory
     architecture: str = ARCHITECTURE
     preprocess: str = VERSION
     sha256: str = ""  # of the weights file

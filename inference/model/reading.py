@@ -1,6 +1,7 @@
 """What a network says of a batch, layer by layer: the common language of teachers and students."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,16 @@ class Reader(nn.Module, ABC):
     @abstractmethod
     def read(self, x: torch.Tensor) -> Reading:
         """The reading of preprocessed windows `x` float [b, leads, samples]."""
+
+
+def maps_of(x: torch.Tensor, stem: nn.Module, stages: Iterable[nn.Module]) -> tuple[torch.Tensor, ...]:
+    """Maps [b, channels, time] of `x` float [b, leads, samples], one a stage."""
+    y = torch.relu(stem(x[:, :, None, :].contiguous(memory_format=torch.channels_last)))
+    maps: list[torch.Tensor] = []
+    for stage in stages:
+        maps.append(stage(y).squeeze(2))
+        y = maps[-1].unsqueeze(2)  # what is shown lies on the way to the logits, so that gradients reach it
+    return tuple(maps)
 
 
 def global_pool(x: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from inference.model.beats import BEATS, BeatBranch, BeatShape, both
-from inference.model.reading import Reader, Reading, global_pool
+from inference.model.reading import Reader, Reading, global_pool, maps_of
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -70,13 +70,9 @@ class Student(Reader):
 
     def read(self, x: torch.Tensor) -> Reading:
         """The reading of `x` float [b, 1, 1000]; maps of 200, 100 and 50 steps."""
-        y = torch.relu(self.stem(x[:, :, None, :].contiguous(memory_format=torch.channels_last)))
-        maps = []
-        for block in self.blocks:
-            maps.append(block(y).squeeze(2))
-            y = maps[-1].unsqueeze(2)  # what is shown lies on the way to the logits, so that gradients reach it
+        maps = maps_of(x, self.stem, self.blocks)
         pooled = global_pool(maps[-1])
-        reading = Reading(tuple(maps), pooled, self.head(pooled))
+        reading = Reading(maps, pooled, self.head(pooled))
         return both(reading, self.beats(x), either=self.learns) if self.beats else reading
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from inference.model.beats import BeatBranch, BeatShape, both
-from inference.model.reading import Reader, Reading, global_pool
+from inference.model.reading import Reader, Reading, global_pool, maps_of
 from inference.model.student import Block, convolution
 
 
@@ -53,13 +53,9 @@ class Teacher(Reader):
 
     def read(self, x: torch.Tensor) -> Reading:
         """The reading of `x` float [b, leads, 1000]; maps of 200, 100 and 50 steps."""
-        y = torch.relu(self.stem(x[:, :, None, :].contiguous(memory_format=torch.channels_last)))
-        maps = []
-        for scale in self.scales:
-            maps.append(scale(y).squeeze(2))
-            y = maps[-1].unsqueeze(2)  # what is shown lies on the way to the logits, so that gradients reach it
+        maps = maps_of(x, self.stem, self.scales)
         pooled = global_pool(maps[-1])
-        reading = Reading(tuple(maps), pooled, self.head(self.dropout(pooled)))
+        reading = Reading(maps, pooled, self.head(self.dropout(pooled)))
         return both(reading, self.beats(x), either=self.learns) if self.beats else reading
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from inference.model.card import Card
 from inference.model.reading import Reader
 from inference.preprocess import Batch
-from inference.train.calibrate import Floats, probabilities
+from inference.train.calibrate import Flags, Floats, probabilities
 from inference.train.data import Examples
 from inference.train.evaluate import (
     auroc,
@@ -69,6 +70,32 @@ def measure_handheld(student: Reader, temperature: float, test: Examples, thresh
         "sensitivity": round(hit / max(int(y.sum()), 1), 4),
         "precision": round(hit / max(int(said.sum()), 1), 4),
     }
+
+
+def measure_undecided(p: Floats, y: Flags, card: Card) -> dict[str, Any]:
+    """How often windows lie in a condition's band below its threshold, and how many of those have it.
+
+    `p`, `y` [n, classes] of windows that are read.
+    """
+    limits, low = (np.array([of[c] for c in card.classes]) for of in (card.thresholds, card.undecided_from))
+    band = (p >= low) & (p < limits)
+    share = band.mean(axis=0)
+    held = np.array([y[inside, i].mean() if inside.any() else np.nan for i, inside in enumerate(band.T)])
+    return {
+        "windows": len(p),
+        "mean_share": _number(share.mean()),
+        "most": [card.classes[int(share.argmax())], _number(share.max())],
+        "by_condition": {
+            c: {"share": _number(share[i]), "have_it": _number(held[i])} for i, c in enumerate(card.classes)
+        },
+    }
+
+
+def measure_false(student: Reader, temperature: float, examples: Examples, code: str, threshold: float) -> float | None:
+    """Share of the windows without `code`, of those of which it is known, that are called it."""
+    at = examples.classes.index(code)
+    rows = examples.take(examples.known[:, at] & ~examples.y[:, at])
+    return _number((probabilities(predict(student, rows.x), temperature)[:, at] >= threshold).mean())
 
 
 def predict(student: Reader, x: Batch) -> Floats:

@@ -66,9 +66,9 @@ def test_fibrillation_is_read_as_such(engine: Engine, rate: float) -> None:
     sinus = [f.scores["AFIB"] for r in (62, 76, 90) for f in readings(engine, Episode("sinus", 1, r))]
     af = readings(engine, Episode("af", 1, rate))
     assert np.mean([f.scores["AFIB"] > np.quantile(sinus, 0.99) for f in af]) >= 0.9
-    assert share(af, "AFIB") >= 0.8
-    # the student before this one: nine of ten; see "Where it fails" in the model card
-    assert np.mean([f.scores["AFIB"] > max(0.5, f.scores["SR"]) for f in af]) >= 0.75
+    assert share(af, "AFIB") >= 0.85
+    # of real fibrillation three of four; an earlier student was surer: see "Where it fails" in the model card
+    assert np.mean([f.scores["AFIB"] > max(0.5, f.scores["SR"]) for f in af]) >= 0.8
     assert share(af, "STACH") <= 0.3
 
 

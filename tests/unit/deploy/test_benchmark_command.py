@@ -44,6 +44,6 @@ def test_the_table_is_printed_and_a_second_call_does_no_work(
     first = capsys.readouterr()
     assert "| kd+u | scratch |" in first.out
     assert "seed 0 kd+u" in first.err
-    assert {"table.json", "table.md", "settings.json"} <= {p.name for p in (tmp_path / "out").iterdir()}
+    assert {"table.json", "table.md", "settings.json", "regions.svg"} <= {p.name for p in (tmp_path / "out").iterdir()}
     assert main(words) == 0
     assert capsys.readouterr() == (first.out, "")

@@ -11,7 +11,7 @@ import pytest
 from inference.ports import Network
 from inference.preprocess import Batch
 from inference.serve.engine import Engine, load_engine
-from inference.serve.explain import BINS, regions, without
+from inference.serve.explain import BINS, importance, regions, without
 from inference.serve.network import load_network
 from inference.settings import InferenceSettings
 from inference.train.data import read_ptbxl
@@ -131,3 +131,13 @@ def _bins(chosen: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.bool_
     out = np.zeros(BINS, np.bool_)
     out[chosen] = True
     return out
+
+
+def test_twelve_leads_lose_the_same_moment() -> None:
+    x = np.tile(np.sin(np.arange(1000)).astype(np.float32), (12, 1))
+    shown = importance(lambda windows: np.square(windows[:, 7, 600:640]).sum(axis=1, keepdims=True), x)
+    assert shown.shape == (BINS, 1)
+    assert set(np.flatnonzero(shown[:, 0] > 0.6)) <= {29, 30, 31, 32}
+    gone = without(x, np.arange(BINS) == 30)
+    assert np.ptp(np.diff(gone[3, 600:620])) < 1e-5
+    assert np.array_equal(gone[:, :600], x[:, :600])
