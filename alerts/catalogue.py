@@ -43,7 +43,8 @@ _ROWS: Final = (
     _rhythm("AFLT", "Atrial flutter", _LOW, 15.0, 60.0, "164890007"),
     _rhythm("SVTAC", "Supraventricular tachycardia", _LOW, 15.0, 30.0, "426761007"),
     _rhythm("PSVT", "Paroxysmal supraventricular tachycardia", _LOW, 15.0, 30.0, "67198005"),
-    _rhythm("PVC_FREQUENT", "Frequent ventricular ectopy", _LOW, 60.0, 60.0, "17338001"),
+    # a heart with extra beats has them in spells: one alarm until five minutes without
+    _rhythm("PVC_FREQUENT", "Frequent ventricular ectopy", _LOW, 60.0, 300.0, "17338001"),
     _technical("NO_SIGNAL", "No signal: electrode, cable, or asystole", _HIGH, 0.0, 5.0),  # it cannot be told which
     _technical("NO_DATA_LONG", "No data for long", _HIGH, 60.0, 0.0),
     _technical("NO_DATA", "No data", _MEDIUM, 15.0, 0.0),

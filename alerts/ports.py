@@ -9,18 +9,23 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from liteheart.alarm import Alarm
-from liteheart.board import LiveMessage, PatientState
+from liteheart.board import Awaited, LiveMessage, PatientState
 from liteheart.care import AudioPause, Delivery, PatientLimits, Unattended
 from liteheart.finding import Finding
+from liteheart.history import Activation, AlarmStory, Envelope, Handover, Note, Trend
 from liteheart.ids import AlarmId, PatientId
-from liteheart.signal import Frame
+from liteheart.signal import Frame, Window
 
 
 class Board(Protocol):
     """The read models of the ward, and the one thing a nurse may write: an acknowledgement."""
 
     def patients(self) -> list[PatientState]:
-        """The latest state of each patient."""
+        """The latest state of each patient who was ever heard of."""
+        ...
+
+    def awaited(self) -> list[Awaited]:
+        """Everybody else who is here: nothing has come from them yet."""
         ...
 
     def alarms(self, *, open_only: bool, limit: int, patient: PatientId | None = None) -> list[Alarm]:
@@ -176,4 +181,68 @@ class PostRoom(Protocol):
 
     def give_up(self, key: str, attempts: int, now_us: int, error: str) -> None:
         """A dead letter, with the reason."""
+        ...
+
+
+class Overviews(Protocol):
+    """Full disclosure: all that was received, at any scale."""
+
+    def envelope(self, patient: PatientId, t0_us: int, t1_us: int, columns: int) -> Envelope:
+        """Least and greatest sample of each of `columns` equal columns of [t0_us, t1_us)."""
+        ...
+
+
+class Trends(Protocol):
+    """The student's readings, over hours and one by one."""
+
+    def trend(self, patient: PatientId, t0_us: int, t1_us: int, step_us: int) -> Trend:
+        """Readings of windows that begin in [t0_us, t1_us), by steps from `t0_us` on."""
+        ...
+
+    def finding(self, patient: PatientId, t0_us: int) -> Finding | None:
+        """The reading of the window that begins at `t0_us`; None when there is none."""
+        ...
+
+
+class Explainer(Protocol):
+    """The student, asked where it saw what it said. May take its time at the first question."""
+
+    def explain(self, window: Window, finding: Finding) -> Mapping[str, Sequence[float]]:
+        """Of each code of `finding`, the importance of 50 bins of `window`, 0 to 1; of an abstention, nothing."""
+        ...
+
+
+class AlarmHistory(Protocol):
+    """What became of alarms."""
+
+    def of_patient(self, patient: PatientId, since_us: int, limit: int) -> list[AlarmStory]:
+        """Alarms raised at `since_us` or later, or open; the newest first."""
+        ...
+
+    def activations(self, since_us: int, until_us: int) -> list[Activation]:
+        """Each time in [since_us, until_us) that an alarm called, the oldest first."""
+        ...
+
+
+class Notes(Protocol):
+    """What people wrote."""
+
+    def of_patient(self, patient: PatientId, limit: int) -> list[Note]:
+        """The newest first."""
+        ...
+
+    def since(self, since_us: int, limit: int) -> list[Note]:
+        """Of all patients, the newest first."""
+        ...
+
+    def write(self, patient: PatientId, text: str, by: str, now_us: int) -> Note:
+        """Keep a note."""
+        ...
+
+    def handovers(self, since_us: int, limit: int) -> list[Handover]:
+        """The newest first."""
+        ...
+
+    def hand_over(self, by: str, to: str, text: str, now_us: int) -> Handover:
+        """Keep who handed over to whom."""
         ...

@@ -127,7 +127,7 @@ def atrial_fibrillation(v: Vitals, s: AlarmSettings, opinion: float | None = Non
         evidence: dict[str, str | float] = {"value": round(odds, 2), "limit": round(limit, 2)}
         if opinion is not None:
             evidence["student"] = round(opinion, 3)  # share of its threshold
-        return Assertion("AFIB", _before(v, 0.5 * sum(v.rr_s)), message, evidence)  # half of them tell it
+        return Assertion("AFIB", _before(v, 0.25 * sum(v.rr_s)), message, evidence)  # the rest may be chance
     return Absent.ABSENT if odds <= s.af_off else None
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from alerts.catalogue import RULES
 from liteheart.alarm import AlarmRule, Kind, Priority
 from liteheart.errors import Misconfigured
+from liteheart.lethal import LETHAL
 
 _RR_KEPT = 24  # intervals in `Vitals.rr_s`
 _LOG_ODDS = frozenset({"af_on", "af_off"})  # may be negative
@@ -17,17 +18,17 @@ _LOG_ODDS = frozenset({"af_on", "af_off"})  # may be negative
 class AlarmSettings:
     """When a condition holds, and how its alarm is told. Raises Misconfigured naming the key."""
 
-    asystole_s: float = 4.0  # no beat for at least this
+    asystole_s: float = LETHAL.asystole_s  # no beat for at least this
     pause_s: float = 3.0  # two beats at least this far apart, and less than asystole_s
-    brady_bpm: float = 40.0  # below it, over brady_beats
-    brady_beats: int = 5
-    tachy_bpm: float = 140.0  # above it, over tachy_beats
-    tachy_beats: int = 13  # 12 intervals, as monitors average; over 17 beats one true ICU alarm in seven is missed
+    brady_bpm: float = LETHAL.brady_bpm  # below it, over brady_beats
+    brady_beats: int = LETHAL.brady_beats
+    tachy_bpm: float = LETHAL.tachy_bpm  # above it, over tachy_beats
+    tachy_beats: int = LETHAL.tachy_beats
     noisy_sqi: float = 0.2  # in a signal this poor,
     noisy_spread: float = 0.2  # intervals that vary by this share of their mean are noise, not a fast heart
-    vt_beats: int = 5  # ventricular beats in a row, faster than vt_bpm
-    vt_bpm: float = 100.0
-    vf_s: float = 4.0  # of fibrillation or flutter waves
+    vt_beats: int = LETHAL.vt_beats  # ventricular beats in a row, faster than vt_bpm
+    vt_bpm: float = LETHAL.vt_bpm
+    vf_s: float = LETHAL.vf_s  # of fibrillation or flutter waves
     flutter_bpm: float = 200.0  # a ventricular run at this rate or slower is tachycardia, not flutter
     af_on: float = 0.5  # log odds of irregularity at which atrial fibrillation holds,
     af_off: float = 0.2  # and at which it is absent (hysteresis)
@@ -41,6 +42,7 @@ class AlarmSettings:
     merge_s: float = 60.0  # what returns within this after its end is the same alarm, reactivated
     live_within_s: float = 30.0  # signal that arrives later than this is retrospective: shown, never sounded
     promised_s: float = 10.0  # from onset to alarm, beyond the rule's own persistence; slower ones are marked late
+    awaited_s: float = 60.0  # from admission or pairing to NO_DATA of a patient who was never heard
     discharged_s: float = 86_400.0  # a patient silent for longer is taken for discharged
     model_expected: bool = True  # off where no student runs: nothing then misses its answers
     rules: Mapping[str, AlarmRule] = field(default_factory=lambda: MappingProxyType(RULES))  # from code only

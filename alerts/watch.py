@@ -4,12 +4,16 @@
                |            NO_DATA raised    NO_DATA ended     NO_DATA_LONG ended: taken for discharged
                last arrival                   NO_DATA_LONG raised, HIGH, sounds again
 
+Who was admitted and never heard is missed after `awaited_s`, for as long as nothing comes and nobody discharges.
+Who was discharged by someone is not missed from then on: storage does not tell of them here.
+
 Onsets follow from the data, not from the clock, so two workers that watch tell the same alarms. Silence counts only
 while a monitor was listening: where none was, the monitor's own heartbeat is missed, not the patients'.
 """
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from alerts import episode
@@ -17,7 +21,7 @@ from alerts.episode import Moment
 from alerts.settings import AlarmSettings
 from alerts.verdict import Assertion
 from liteheart.alarm import Alarm, AlarmEvent, AlarmRule, Kind, Priority
-from liteheart.board import PatientState
+from liteheart.board import Awaited, PatientState
 from liteheart.clock import US_PER_S
 from liteheart.ids import PatientId
 
@@ -52,6 +56,28 @@ def watch(
     events: list[AlarmEvent] = []
     for state in states:
         events += _watch_one(state, open_no_data.get(state.patient), now_us, settings, listening_us)
+    return events
+
+
+def watch_awaited(
+    awaited: Iterable[Awaited],
+    open_no_data: Mapping[PatientId, Alarm],
+    now_us: int,
+    settings: AlarmSettings,
+    listening_us: int = 0,
+) -> list[AlarmEvent]:
+    """NO_DATA of those who are here and of whom nothing has ever come. Their first data ends it, as `watch` does."""
+    if "NO_DATA" not in settings.rules:
+        return []
+    rule = replace(settings.rules["NO_DATA"], persistence_s=settings.awaited_s)
+    events: list[AlarmEvent] = []
+    for one in awaited:
+        due_us = max(one.since_us, listening_us) + round(rule.persistence_s * US_PER_S)
+        if now_us > due_us and one.patient not in open_no_data:
+            message = f"nothing received for more than {rule.persistence_s:g} s since admission"
+            said = Assertion(rule.code, one.since_us, message, {"limit": rule.persistence_s})
+            at = Moment(due_us, now_us, retrospective=False)
+            events.append(episode.raised(one.patient, rule, said, one.since_us, at, settings.promised_s))
     return events
 
 
@@ -100,6 +126,12 @@ def watch_answers(
                 said = f"last reading {age_s:.0f} s ago > {rule.persistence_s:g} s"
                 events.append(_raised(state, rule, said, {"age_s": round(age_s)}, last_us, now_us))
     return events
+
+
+def leave(alarms: Iterable[Alarm], now_us: int) -> list[AlarmEvent]:
+    """The active alarms of patients who were discharged end with the stay: nothing will tell of them any more."""
+    at = Moment(now_us, now_us, retrospective=False)
+    return [episode.ended(alarm, now_us, at) for alarm in alarms if alarm.active]
 
 
 def _raised(

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from scipy.signal import resample_poly
 
 from alerts.engine import AlarmEngine
+from alerts.quiet import hear, quiet
 from alerts.settings import AlarmSettings
 from benchmarks.figures import Figure, Measured, Options, alternate, figure, seconds
 from benchmarks.followers import Follower
@@ -73,21 +74,24 @@ class _Ward:
         self._seconds = [x[: len(x) // n * n].reshape(-1, n).astype(np.float32) for x in mv]
         self._starts = [7 * (i // len(mv)) for i in range(streams)]
         self._patients = [PatientId(f"p{i}") for i in range(streams)]
-        self._alarms = [AlarmEngine(p, AlarmSettings(model_expected=False)) for p in self._patients]
+        self._settings = AlarmSettings(model_expected=False)
+        self._alarms = [AlarmEngine(p, self._settings) for p in self._patients]
         self.follower = Follower(self._patients, FS_HZ)
         self.second = 0
 
     def run(self, count: int, *, rules: bool = True) -> None:
-        """The next `count` seconds of every stream: vitals, and what the rules say of them."""
+        """The next `count` seconds of every stream, and what the rules say of them, as the monitor asks them."""
         for _ in range(count):
             rows = []
             for i, start in enumerate(self._starts):
                 own = self._seconds[i % len(self._seconds)]
                 rows.append(own[(start + self.second) % len(own)])
             self.second += 1
-            for i, vitals in self.follower.follow(rows, self.second):
-                if rules:
-                    self._alarms[i].on_vitals(vitals, vitals.t_us)
+            seconds = self.follower.follow(rows, self.second)
+            if rules:
+                what = quiet(seconds, [self._settings] * len(seconds))
+                for i, k in enumerate(seconds.chunk):
+                    hear(self._alarms[k], seconds, i, what, what.t_us[i])
 
 
 def _peers() -> dict[str, Detector]:
@@ -183,7 +187,8 @@ def _accuracy(found: Signals, mv: Sequence[Floats], peers: dict[str, Detector]) 
 def _live(mv: Floats) -> Floats:
     one, n = Follower([PatientId("p")], FS_HZ), round(FS_HZ)
     rows = mv[: len(mv) // n * n].reshape(-1, n).astype(np.float32)
-    vitals = [v for k, row in enumerate(rows) for _, v in one.follow([row], k + 1)]
+    found = [one.follow([row], k + 1) for k, row in enumerate(rows)]
+    vitals = [seconds.vitals(i) for seconds in found for i in range(len(seconds))]
     return np.array(live_beats(vitals), np.float64)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, func, select, text
 
 from benchmarks.figures import Figure, Options
 from benchmarks.processes import Serving, cpu_s, disk_bytes, embedded, production, rss_bytes, scrape
-from benchmarks.screen import Screen, Wearable, watching, wear, wearables
+from benchmarks.wearing import Screen, Wearable, watching, wear, wearables
 from deploy.wiring import open_storage
 from liteheart.alarm import Kind
 from liteheart.clock import US_PER_S

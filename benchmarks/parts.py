@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import deploy.monitor
+import deploy.seconds
 import inference.rhythm
 import inference.serve.engine
 from alerts.engine import AlarmEngine
@@ -24,15 +25,16 @@ _WRAPPED: Final[tuple[tuple[Any, str, str], ...]] = (
     (deploy.monitor, "check_frame", "decode"),
     (PatientStream, "push", "stream"),
     (PatientStream, "advance", "stream"),
-    (RhythmBank, "push", "tracker"),
+    (RhythmBank, "follow", "tracker"),
     (inference.rhythm, "assess", "quality"),
     (Engine, "score", "network"),  # preprocessing, the student and its findings: all but quality
     (inference.serve.engine, "detect_r_peaks", "quality"),
     (inference.serve.engine, "assess", "quality"),
-    (AlarmEngine, "on_vitals", "alarms"),
+    (deploy.seconds, "quiet", "alarms"),
+    (deploy.seconds, "hear", "alarms"),
     (AlarmEngine, "on_finding", "alarms"),
     (AlarmEngine, "checkpoint", "alarms"),
-    (deploy.monitor, "_live", "live"),
+    (deploy.monitor, "live_messages", "live"),
     (MonitorStore, "commit", "commit"),
 )
 PARTS: Final = tuple(dict.fromkeys(part for _, _, part in _WRAPPED))

@@ -1,9 +1,9 @@
 """Recordings with what annotators said of them: WFDB records, folders of them, and packs."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,9 +12,11 @@ from inference.report.read import packed_annotations, read_annotations
 from inference.train.data import Recording as Packed
 from inference.train.data import read_pack
 from ingest.sources.recording import Recording, find_recordings, read_recording
+from liteheart.clock import US_PER_S
 from liteheart.errors import Unreadable
 
 PACK: Final = ".ecg.xz"
+T0_US: Final = 1_700_000_000 * US_PER_S  # any whole second at which recordings begin; results are relative to it
 _GAIN: Final = 1000.0  # of what a pack gives in mV: 1 uV a unit, finer than any of the recordings
 _LARGEST: Final = 32_000.0
 
@@ -26,6 +28,7 @@ class Source:
     path: Path
     recording: Recording | None = None
     annotations: Annotations | None = None
+    labels: Mapping[str, Any] = field(default_factory=dict)  # of a pack, as they are
 
     @property
     def name(self) -> str:
@@ -51,7 +54,8 @@ def sources(paths: Sequence[Path]) -> Iterator[Source]:
     for path in paths:
         if path.name.endswith(PACK):
             for packed in read_pack(path):
-                yield Source(path, unpacked(packed, path), packed_annotations(packed.labels, packed.fs_hz))
+                said = packed_annotations(packed.labels, packed.fs_hz)
+                yield Source(path, unpacked(packed, path), said, packed.labels)
         else:
             yield from map(Source, find_recordings(path))
 

@@ -12,7 +12,16 @@ from alerts.notify.notice import monitor_silent
 from alerts.notify.relay import Relay
 from alerts.ports import LiveFeed
 from alerts.settings import AlarmSettings
-from alerts.watch import CLOCK_SKEW, MODEL_STALE, WATCHED, watch, watch_answers, watch_clocks
+from alerts.watch import (
+    CLOCK_SKEW,
+    MODEL_STALE,
+    WATCHED,
+    leave,
+    watch,
+    watch_answers,
+    watch_awaited,
+    watch_clocks,
+)
 from deploy import wiring
 from deploy.monitor import Monitor
 from deploy.settings import Settings
@@ -22,6 +31,7 @@ from liteheart.board import PatientState, alarm_message
 from liteheart.clock import US_PER_S, Clock
 from liteheart.ids import PatientId
 from liteheart.metrics import Metrics
+from storage.admissions import Admissions
 from storage.log import DiskLog
 from storage.monitor_store import Batch, MonitorStore
 
@@ -64,6 +74,7 @@ def of_monitor(around: Around, monitor: Monitor, publisher: FramePublisher, disk
 
     async def watch_silence() -> None:
         tell(await asyncio.to_thread(silences, storage.monitor, settings.alarms, around.metrics, clock.now_us()))
+        tell(await asyncio.to_thread(departures, storage.admissions, storage.monitor, clock.now_us()))
 
     async def watch_model() -> None:
         tell(await asyncio.to_thread(old_answers, storage.monitor, settings.alarms, clock.now_us()))
@@ -120,7 +131,8 @@ def escalation(around: Around) -> Chore:
 
 
 def silences(store: MonitorStore, settings: AlarmSettings, metrics: Metrics, now_us: int) -> list[AlarmEvent]:
-    """Look at the clock, not at the stream: who has fallen silent, who is heard again, whose clock is wrong.
+    """Look at the clock, not at the stream: who has fallen silent or was never heard, who is heard again, whose
+    clock is wrong.
 
     Nothing while no monitor is heard: what is not listened to is not silent.
     """
@@ -132,7 +144,13 @@ def silences(store: MonitorStore, settings: AlarmSettings, metrics: Metrics, now
     no_data = {a.patient: a for code in WATCHED for a in store.open_alarms(code) if a.active}
     skew = {a.patient: a for a in store.open_alarms(CLOCK_SKEW.code) if a.active}
     events = watch(states, no_data, now_us, settings, listening_us)
+    events += watch_awaited(store.awaited(), no_data, now_us, settings, listening_us)
     return _stored(store, [*events, *watch_clocks(states, skew, now_us, settings)])
+
+
+def departures(stays: Admissions, store: MonitorStore, now_us: int) -> list[AlarmEvent]:
+    """Alarms that were left on by who was discharged end."""
+    return _stored(store, leave(stays.left_on(), now_us))
 
 
 def old_answers(store: MonitorStore, settings: AlarmSettings, now_us: int) -> list[AlarmEvent]:

@@ -30,8 +30,9 @@ COMMANDS = {
     "benchmark": "every way to train a one-lead student, compared on the same labels and steps",
     "data": "what a folder of published recordings holds, what is wrong with it, and splits of it",
     "migrate": "bring the database to this version's schema",
-    "people": "add a user who may sign in to the dashboard",
+    "people": "who may sign in to the dashboard",
     "devices": "register a device and print its token once",
+    "audit": "whether the chain of who did what holds",
     "topics": "create the Kafka topics",
 }
 EXIT_INPUT = 2

@@ -1,98 +1,37 @@
 """The monitor's one step: a batch of frames in, one transaction and its live messages out. No broker, no event loop.
 
+    bytes --> frames --> each patient's stream --+--> chunks --> seconds --> rules -------+--> batch, live messages
+              (here)     (`patients.py`)         |              (`seconds.py`)            |    (`work.py`)
+                                                 +--> windows --> the student --> rules --+
+
 Everything that a patient's state depends on is either rebuilt from the stored frames of the last `ring_s` seconds
 (reorder buffer, ring, filters, beats) or saved in the same transaction as those frames (alarm episodes, the time up to
 which the signal was processed). So a worker may die anywhere: what was not committed is read again, what was is known.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
 
-from alerts.engine import AlarmEngine
 from alerts.settings import AlarmSettings
-from deploy.state import with_finding, with_frame, with_vitals
+from deploy.patients import OwnAlarms, Patient, Patients, advance
+from deploy.ports import DeadLetter, Feed, Scorer, Store
+from deploy.seconds import follow
+from deploy.state import with_finding, with_frame
+from deploy.work import Work, live_messages, states_of
 from inference.rhythm import RhythmBank
 from ingest.settings import IngestSettings
-from ingest.stream import PatientStream
 from ingest.validate import check_frame
-from liteheart.alarm import AlarmEvent
-from liteheart.board import LiveMessage, PatientState, alarm_message
+from liteheart.board import LiveMessage
 from liteheart.clock import US_PER_S, Clock
 from liteheart.errors import Poison, Retryable
-from liteheart.finding import Finding, Vitals
 from liteheart.ids import PatientId
 from liteheart.metrics import Metrics
-from liteheart.signal import Chunk, Frame, Window
-from liteheart.wire import decode_frame, encode_frame
-from storage.monitor_store import Batch, Restored, Superseded
+from liteheart.signal import Chunk, Frame
+from liteheart.wire import decode_frame
+from storage.monitor_store import Batch, Superseded
 
 log = logging.getLogger(__name__)
-
-
-class Scorer(Protocol):
-    """The student."""
-
-    def score(self, windows: Sequence[Window]) -> list[Finding]:
-        """One finding a window, in order."""
-        ...
-
-
-class Store(Protocol):
-    """Where a batch becomes durable, all or nothing, any number of times."""
-
-    def commit(self, batch: Batch) -> object:
-        """Store it. Raises Retryable when the database does not answer, Superseded when a patient was claimed since."""
-        ...
-
-    def restore(self, patients: Sequence[PatientId], *, claim: bool) -> Mapping[PatientId, Restored]:
-        """The last frames and the checkpoint of each; with `claim`, nobody else can commit for them from now on."""
-        ...
-
-
-class Feed(Protocol):
-    """Where live messages go; never blocks, never fails the caller."""
-
-    def publish(self, messages: Sequence[LiveMessage]) -> None:
-        """Send them."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that can never be processed, with the reason."""
-
-    value: bytes
-    field: str
-    reason: str
-
-
-@dataclass(slots=True)
-class _Patient:
-    """All that the worker remembers of one patient."""
-
-    stream: PatientStream
-    alarms: AlarmEngine
-    epoch: int  # of our claim; a later one is another worker's
-    limits: Mapping[str, float]  # of this patient, beside the ward's
-    state: PatientState | None = None
-
-
-@dataclass(slots=True)
-class _Work:
-    """What one batch has produced so far."""
-
-    frames: list[Frame] = field(default_factory=list)
-    chunks: list[Chunk] = field(default_factory=list)
-    windows: list[Window] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    events: list[AlarmEvent] = field(default_factory=list)
-    touched: dict[PatientId, None] = field(default_factory=dict)  # ordered
-    failed: dict[PatientId, "_Patient"] = field(default_factory=dict)  # analysis broke off
-    dead: list[DeadLetter] = field(default_factory=list)
 
 
 class Monitor:
@@ -108,7 +47,7 @@ class Monitor:
         feed: Feed,
         clock: Clock,
         metrics: Metrics,
-        own_alarms: Callable[[AlarmSettings, Mapping[str, float]], AlarmSettings] = lambda ward, _: ward,
+        own_alarms: OwnAlarms = lambda ward, _: ward,
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self._ingest, self._alarms = ingest, alarms
@@ -116,9 +55,8 @@ class Monitor:
         self._limits: Mapping[PatientId, Mapping[str, float]] | None = None  # as last told, not applied yet
         self._scorer, self._store, self._feed = scorer, store, feed
         self._clock, self._metrics = clock, metrics
-        self._patients: dict[PatientId, _Patient] = {}
-        self._rhythms = RhythmBank()  # of all of them, worked on together
-        self._ready = ready  # whether that can work yet: at first its code is compiled, and strips must not wait for it
+        self._patients = self._nobody()
+        self._ready = ready  # whether rhythms can be worked on yet: their code is compiled first, strips must not wait
         self._unheard: list[Chunk] = []
         self._pending: Batch | None = None  # processed, not durable yet
         self._postponed: dict[PatientId, list[Frame]] = {}  # not processed yet
@@ -132,18 +70,21 @@ class Monitor:
         patients whose past cannot be read are kept until it can.
         """
         now_us = self._clock.now_us()
-        work = _Work()
-        self._apply_limits()
+        work = Work()
+        told, self._limits = self._limits, None
+        if told is not None:
+            self._patients.limits_are(told)
         arrived = self._decode(values, work)
         strangers = [p for p in arrived if p not in self._patients]
         self._postponed = {}
         try:
-            self._restore(strangers, now_us, work)
+            self._patients.restore(strangers, self._store, now_us, work)
         except Retryable as error:
             log.warning("the past of %d patients cannot be read: %s", len(strangers), error)
             self._postponed = {p: arrived.pop(p) for p in strangers}
         for patient, frames in arrived.items():
-            if not self._guard(patient, now_us, work, partial(self._take, frames=frames, now_us=now_us, work=work)):
+            step = partial(self._take, frames=frames, now_us=now_us, work=work)
+            if not self._patients.guard(patient, now_us, work, step):
                 known = {f.key for f in work.frames}  # accepted is accepted: stored, if nothing else
                 work.frames += [f for f in frames if f.key not in known]
         self._advance_waiting(arrived, now_us, work)
@@ -180,10 +121,12 @@ class Monitor:
 
         Whoever reads the records again restores the patients first.
         """
-        self._patients.clear()
-        self._rhythms, self._unheard = RhythmBank(), []
+        self._patients, self._unheard = self._nobody(), []
         self._postponed.clear()
         self._pending, self._first_arrival_us = None, 0
+
+    def _nobody(self) -> Patients:
+        return Patients(self._ingest, self._alarms, self._own_alarms, RhythmBank())
 
     def _store_batch(self, batch: Batch) -> None:
         started_us = self._clock.now_us()
@@ -203,7 +146,7 @@ class Monitor:
             self._metrics.observe("arrival_to_commit_s", max(0, now_us - self._first_arrival_us) / US_PER_S)
         self._first_arrival_us = 0
 
-    def _decode(self, values: Iterable[bytes], work: _Work) -> dict[PatientId, list[Frame]]:
+    def _decode(self, values: Iterable[bytes], work: Work) -> dict[PatientId, list[Frame]]:
         arrived = self._postponed
         for value in values:
             try:
@@ -217,62 +160,7 @@ class Monitor:
             arrived.setdefault(frame.patient, []).append(frame)
         return arrived
 
-    def _restore(self, patients: Sequence[PatientId], now_us: int, work: _Work) -> None:
-        if not patients:
-            return
-        for patient, past in self._store.restore(patients, claim=True).items():
-            checkpoint, stream = past.checkpoint or {}, PatientStream(patient, self._ingest)
-            alarms = self._engine(patient, checkpoint, past.limits)
-            self._patients[patient] = _Patient(stream, alarms, past.epoch, past.limits)
-            if until_us := checkpoint.get("processed_until_us"):
-                stream.mark_processed(until_us, checkpoint.get("shift_us", 0))
-            self._guard(patient, now_us, work, partial(self._replay, frames=past.frames, work=work))
-
-    def _engine(self, patient: PatientId, checkpoint: Mapping[str, Any], limits: Mapping[str, float]) -> AlarmEngine:
-        alarms = self._own_alarms(self._alarms, limits)
-        try:
-            return AlarmEngine.restore(patient, alarms, checkpoint.get("alarms", {}))
-        except Poison as poison:
-            log.error("alarm state begins anew: %s", poison, extra={"patient": patient})
-            return AlarmEngine(patient, alarms)
-
-    def _apply_limits(self) -> None:
-        """An engine with other limits goes on from the checkpoint of the one before: no alarm is lost by it."""
-        told, self._limits = self._limits, None
-        if told is None:
-            return
-        for patient, member in self._patients.items():
-            limits = told.get(patient, {})
-            if dict(limits) != dict(member.limits):
-                member.alarms = self._engine(patient, {"alarms": member.alarms.checkpoint()}, limits)
-                member.limits = limits
-                log.info("limits taken up", extra={"patient": patient})
-
-    def _replay(self, member: _Patient, frames: Sequence[Frame], work: _Work) -> None:
-        """Stored frames rebuild the state. What was acted upon before is known by its time."""
-        for frame in frames:
-            member.stream.push(frame)
-            member.state = with_frame(member.state, frame)
-            self._advance(member, frame.arrival_us, work)
-
-    def _guard(self, patient: PatientId, now_us: int, work: _Work, step: Callable[[_Patient], None]) -> bool:
-        """One patient's trouble is not the ward's: tell of it, forget the state, go on. Whether all went well."""
-        work.touched[patient] = None
-        member = self._patients.get(patient)
-        if member is None:
-            return False
-        try:
-            step(member)
-        except Exception:
-            log.exception("analysis failed, state rebuilt at the next frame", extra={"patient": patient})
-            self._patients.pop(patient)
-            self._rhythms.drop(patient)
-            t_us = member.state.last_sample_us if member.state else now_us
-            work.events += member.alarms.on_failure(t_us, now_us)
-            work.failed[patient] = member
-        return patient in self._patients
-
-    def _take(self, member: _Patient, frames: Sequence[Frame], now_us: int, work: _Work) -> None:
+    def _take(self, member: Patient, frames: Sequence[Frame], now_us: int, work: Work) -> None:
         for frame in frames:
             verdict = member.stream.push(frame)
             if verdict == "duplicate":
@@ -282,35 +170,22 @@ class Monitor:
                 self._metrics.count("frames_late")
             work.frames.append(frame)
             member.state = with_frame(member.state, frame)
-        self._advance(member, now_us, work)
+        advance(member, now_us, work)
 
-    def _advance(self, member: _Patient, until_us: int, work: _Work) -> None:
-        released = member.stream.advance(until_us)
-        work.windows += released.windows
-        work.chunks += released.chunks
-
-    def _follow(self, now_us: int, work: _Work) -> None:
-        """The seconds that have become whole, all patients' at once, and what the rules say of each."""
+    def _follow(self, now_us: int, work: Work) -> None:
         chunks, self._unheard = self._unheard + work.chunks, []
-        if not self._ready():
+        if self._ready():
+            follow(self._patients, chunks, now_us, work)
+        else:
             self._unheard = chunks
-            return
-        for chunk, vitals in zip(chunks, self._rhythms.push(chunks), strict=True):
-            self._guard(chunk.patient, now_us, work, partial(self._judge, vitals=vitals, now_us=now_us, work=work))
 
-    def _judge(self, member: _Patient, vitals: list[Vitals] | Exception, now_us: int, work: _Work) -> None:
-        if isinstance(vitals, Exception):
-            raise vitals
-        for second in vitals:
-            work.events += member.alarms.on_vitals(second, now_us)
-            member.state = with_vitals(member.state, second)
-
-    def _advance_waiting(self, arrived: Mapping[PatientId, object], now_us: int, work: _Work) -> None:
+    def _advance_waiting(self, arrived: Mapping[PatientId, object], now_us: int, work: Work) -> None:
         """Give up on missing frames whose time has run out, although nothing new came."""
-        for patient in [p for p, m in self._patients.items() if p not in arrived and m.stream.waiting]:
-            self._guard(patient, now_us, work, partial(self._advance, until_us=now_us, work=work))
+        for patient in self._patients.waiting():
+            if patient not in arrived:
+                self._patients.guard(patient, now_us, work, partial(advance, until_us=now_us, work=work))
 
-    def _score(self, now_us: int, work: _Work) -> None:
+    def _score(self, now_us: int, work: Work) -> None:
         if not work.windows:
             return
         try:
@@ -327,34 +202,10 @@ class Monitor:
                 work.events += member.alarms.on_finding(finding, now_us)
                 member.state = with_finding(member.state, finding)
 
-    def _finish(self, work: _Work) -> None:
-        members = work.failed | {p: self._patients[p] for p in work.touched if p in self._patients}
-        states = [m.state for m in members.values() if m.state is not None]
-        batch = Batch(
-            frames=work.frames,
-            findings=work.findings,
-            states=states,
-            alarms=work.events,
-            checkpoints={
-                p: {
-                    "processed_until_us": m.stream.processed_until_us,
-                    "shift_us": m.stream.shift_us,
-                    "alarms": m.alarms.checkpoint(),
-                }
-                for p, m in members.items()
-            },
-            epochs={p: m.epoch for p, m in members.items()},
-        )
+    def _finish(self, work: Work) -> None:
+        members = self._patients.touched(work)
+        batch = work.batch(members)
         self._metrics.count("alarms_raised", sum(e.action == "raised" for e in work.events))
         if batch.frames or batch.findings or batch.alarms or batch.checkpoints:
             self._pending = batch if self._pending is None else self._pending.then(batch)
-        self._live += _live(work.frames, states, work.events)
-
-
-def _live(frames: Sequence[Frame], states: Sequence[PatientState], events: Sequence[AlarmEvent]) -> list[LiveMessage]:
-    """Alarms first: on a slow link they must not queue behind strips."""
-    return [
-        *map(alarm_message, events),
-        *(LiveMessage("state", s.patient, json.dumps(s.to_json()).encode()) for s in states),
-        *(LiveMessage("frame", f.patient, encode_frame(f)) for f in frames),
-    ]
+        self._live += live_messages(work.frames, states_of(members), work.events)

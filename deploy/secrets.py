@@ -1,9 +1,15 @@
-"""Secrets of notification targets: from a variable or a file of their own, never from the settings themselves.
+"""Secrets: from a variable or a file of their own, never from the settings themselves, and never logged.
 
-A target NAME takes LITEHEART_SECRET_<NAME> (upper case, '_' for '-'), or the content of its `secret_file`.
+A notification target NAME takes LITEHEART_SECRET_<NAME> (upper case, '_' for '-'), or the content of its `secret_file`.
+The key that identities are sealed with comes from LITEHEART_IDENTITY_KEY or the content of `identity_key_file`: 32
+random bytes as base64 or hex. The embedded system makes its own in the data folder when it first needs one.
 """
 
+import base64
+import binascii
 import json
+import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +17,8 @@ from typing import Any, Final
 from liteheart.errors import Misconfigured
 
 OWN_VARIABLE: Final = "LITEHEART_SECRET_"
+KEY_BYTES: Final = 32
+KEY_FILE: Final = "identity.key"
 _TABLES: Final = ("notify.webhook", "notify.email", "notify.apprise")
 
 
@@ -20,7 +28,55 @@ def with_secrets(values: Mapping[str, Any], environ: Mapping[str, str]) -> dict[
     for key in _TABLES:
         if key in found:
             found[key] = [_with_secret(target, key, environ) for target in _targets(found[key], key)]
-    return found
+    return _with_identity_key(found, environ)
+
+
+def parse_key(text: str) -> bytes:
+    """32 bytes from base64 or hex. Raises Misconfigured, which does not tell what it was given."""
+    text = text.strip()
+    try:
+        key = bytes.fromhex(text) if len(text) == 2 * KEY_BYTES else base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise Misconfigured("identity_key", f"must be {KEY_BYTES} bytes in base64: openssl rand -base64 {KEY_BYTES}")
+    return key
+
+
+def own_key(folder: Path) -> bytes:
+    """The key in `folder`, made there at the first call, for its owner's eyes alone. Raises Misconfigured."""
+    path = folder / KEY_FILE
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            made = folder / f".{KEY_FILE}.{os.getpid()}.{secrets.token_hex(4)}"
+            with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(made, path)  # of two that make one at once, one's holds, and it is never half a key
+            except FileExistsError:
+                pass
+            finally:
+                made.unlink()
+        return parse_key(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured("identity_key_file", f"{path} cannot be used ({type(error).__name__})") from None
+
+
+def _with_identity_key(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    file = values.pop("identity_key_file", None)
+    if "identity_key" in values and "LITEHEART_IDENTITY_KEY" not in environ:
+        raise Misconfigured("identity_key", "does not belong into the settings: set the variable or identity_key_file")
+    if file is not None and "identity_key" not in values:
+        try:
+            values["identity_key"] = Path(file).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misconfigured("identity_key_file", f"{file} cannot be read ({type(error).__name__})") from None
+    if "identity_key" in values:
+        parse_key(values["identity_key"])
+    return values
 
 
 def _targets(value: Any, key: str) -> list[dict[str, Any]]:

@@ -76,6 +76,7 @@ class Settings:
     data_dir: Path = Path("data")
     broker: str = "embedded"  # or kafka://host:port[,host:port...]
     log_level: str = "INFO"
+    identity_key: str | None = field(default=None, repr=False)  # `deploy.secrets`; None: the embedded system's own
     http: HttpSettings = field(default_factory=HttpSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     kafka: KafkaSettings = field(default_factory=KafkaSettings)

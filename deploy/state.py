@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from liteheart.board import PatientState
-from liteheart.finding import Finding, Vitals
+from liteheart.finding import Finding, Quality
 from liteheart.signal import Frame
 
 
@@ -22,14 +22,12 @@ def with_frame(state: PatientState | None, frame: Frame) -> PatientState:
     )
 
 
-def with_vitals(state: PatientState | None, vitals: Vitals) -> PatientState | None:
+def with_second(
+    state: PatientState | None, heart_rate_bpm: float | None, quality: Quality, lead_off: bool
+) -> PatientState | None:
     """After a second was judged."""
     return state and replace(
-        state,
-        heart_rate_bpm=vitals.heart_rate_bpm,
-        sqi=vitals.quality.sqi,
-        usable=vitals.quality.usable,
-        lead_off=vitals.lead_off,
+        state, heart_rate_bpm=heart_rate_bpm, sqi=quality.sqi, usable=quality.usable, lead_off=lead_off
     )
 
 

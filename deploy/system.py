@@ -85,8 +85,8 @@ async def running(
         if roles & {"gateway", "monitor"}:
             broker = await stack.enter_async_context(wiring.broker(settings))
         if "gateway" in roles:
-            devices = storage.devices if sign_in else None
-            routers.append(wiring.gateway(settings, broker.publisher, devices, clock, system.metrics))
+            door = wiring.gateway(settings, broker.publisher, storage, clock, system.metrics, sign_in=sign_in)
+            routers.append(door)
         if "dashboard" in roles:
             routers.append(wiring.dashboard(settings, storage, feed, clock, sign_in=sign_in))
         if "monitor" in roles:

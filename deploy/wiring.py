@@ -9,13 +9,17 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
-from alerts.dashboard.app import dashboard_router
+from alerts.dashboard.app import Office, dashboard_router
 from alerts.dashboard.care import Care
 from alerts.dashboard.feed import InProcessFeed
+from alerts.dashboard.history import History
 from alerts.limits import with_limits
 from alerts.notify.relay import Relay, senders
 from alerts.ports import LiveFeed
 from alerts.settings import AlarmSettings
+from deploy import secrets
+from deploy.departed import DepartedSoon
+from deploy.explainer import LateExplainer
 from deploy.settings import Settings
 from deploy.transport.publisher import EmbeddedPublisher
 from ingest.gateway import gateway_router
@@ -26,18 +30,27 @@ from liteheart.conditions import CONDITIONS
 from liteheart.errors import Poison
 from liteheart.metrics import Metrics
 from liteheart.topics import ALL
+from storage.admissions import Admissions
+from storage.audit import Audit
 from storage.board import Board
+from storage.burden import AlarmHistory
 from storage.devices import Devices
 from storage.engine import open_engine
 from storage.escalations import Escalations
+from storage.identities import Identities, Vault
 from storage.limits import Limits
 from storage.log import DiskLog
 from storage.migrations import upgrade
 from storage.monitor_store import MonitorStore
+from storage.notes import Notes
 from storage.notifications import Notifications
 from storage.outbox import Letter, Outbox
+from storage.overviews import Overviews
+from storage.pairing import Pairing
 from storage.pauses import Pauses
 from storage.people import People
+from storage.sessions import Sessions
+from storage.trends import Trends
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +70,15 @@ class Storage:
     pauses: Pauses
     limits: Limits
     notifications: Notifications
+    overviews: Overviews
+    trends: Trends
+    alarm_history: AlarmHistory
+    notes: Notes
+    sessions: Sessions
+    admissions: Admissions
+    identities: Identities
+    pairing: Pairing
+    audit: Audit
     close: Callable[[], None]
 
 
@@ -65,6 +87,7 @@ def open_storage(settings: Settings) -> Storage:
     engine = open_engine(settings.storage)
     if settings.embedded:
         upgrade(engine)
+    vault = Vault(lambda: _master_key(settings))
     return Storage(
         monitor=MonitorStore(engine, settings.storage),
         board=Board(engine, outbox=settings.storage.outbox),
@@ -75,8 +98,24 @@ def open_storage(settings: Settings) -> Storage:
         pauses=Pauses(engine),
         limits=Limits(engine),
         notifications=Notifications(engine),
+        overviews=Overviews(engine),
+        trends=Trends(engine),
+        alarm_history=AlarmHistory(engine),
+        notes=Notes(engine),
+        sessions=Sessions(engine),
+        admissions=Admissions(engine, vault),
+        identities=Identities(engine, vault),
+        pairing=Pairing(engine),
+        audit=Audit(engine),
         close=engine.dispose,
     )
+
+
+def _master_key(settings: Settings) -> bytes | None:
+    """What identities are sealed with; None: they can neither be kept nor read."""
+    if settings.identity_key is not None:
+        return secrets.parse_key(settings.identity_key)
+    return secrets.own_key(settings.data_dir) if settings.embedded else None
 
 
 def migrate(settings: Settings) -> None:
@@ -133,10 +172,18 @@ async def broker(settings: Settings) -> AsyncIterator[Broker]:
 
 
 def gateway(
-    settings: Settings, publisher: FramePublisher, devices: Devices | None, clock: Clock, metrics: Metrics
+    settings: Settings, publisher: FramePublisher, storage: Storage, clock: Clock, metrics: Metrics, *, sign_in: bool
 ) -> APIRouter:
-    """The door for devices; open when `devices` is None."""
-    return gateway_router(settings.ingest, publisher, devices, clock, metrics)
+    """The door for devices; without `sign_in` open to all, but for patients who were discharged."""
+    return gateway_router(
+        settings.ingest,
+        publisher,
+        storage.devices if sign_in else None,
+        clock,
+        metrics,
+        desk=storage.pairing,
+        departed=None if sign_in else DepartedSoon(storage.admissions.discharged),
+    )
 
 
 def dashboard(settings: Settings, storage: Storage, feed: LiveFeed, clock: Clock, *, sign_in: bool) -> APIRouter:
@@ -150,7 +197,33 @@ def dashboard(settings: Settings, storage: Storage, feed: LiveFeed, clock: Clock
         escalation=settings.escalation,
         alarms=settings.alarms,
     )
-    return dashboard_router(storage.board, feed, people, clock, settings.dashboard, conditions=CONDITIONS, care=care)
+    history = History(
+        overviews=storage.overviews,
+        trends=storage.trends,
+        alarms=storage.alarm_history,
+        notes=storage.notes,
+        explainer=LateExplainer(settings.inference),
+    )
+    office = Office(
+        accounts=storage.people,
+        sessions=storage.sessions,
+        stays=storage.admissions,
+        identities=storage.identities,
+        codes=storage.pairing,
+        worn=storage.devices,
+        trail=storage.audit,
+    )
+    return dashboard_router(
+        storage.board,
+        feed,
+        people,
+        clock,
+        settings.dashboard,
+        conditions=CONDITIONS,
+        care=care,
+        history=history,
+        office=office,
+    )
 
 
 def notifier(settings: Settings, storage: Storage, clock: Clock, metrics: Metrics) -> Relay:

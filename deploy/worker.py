@@ -6,7 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from deploy.monitor import DeadLetter, Monitor
+from deploy.monitor import Monitor
+from deploy.ports import DeadLetter
 from deploy.settings import WorkerSettings
 from inference.serve.batcher import MicroBatcher
 from ingest.ports import FramePublisher, Record

@@ -43,6 +43,22 @@ class BeatSettings:
 DEFAULT = BeatSettings()
 
 
+@dataclass(frozen=True, slots=True)
+class TrustSettings:
+    """When a burst in the stream is no beat; correlations are with the usual one. Chosen on scripted asystole
+    in the noise of the stress test (`python -m benchmarks onset`), on MIT-BIH DS1 and the CinC-2015 alarms.
+    """
+
+    clear: float = 0.8  # correlation at which a beat is clear; the strength of those is remembered
+    follow: float = 0.1  # share of the newest one in that strength
+    same: float = 0.9  # median correlation of three beats with the one before each, at which they are believed
+    weak: float = 0.25  # of the strength of clear beats, below which a burst is weak
+    weak_alike: float = 0.8  # and doubted when it correlates less than this
+    poor: float = 0.05  # quality below which nobody can read a rhythm,
+    poor_alike: float = 0.5  # and bursts that correlate less than this
+    poor_strength: float = 1.2  # are doubted unless they are stronger than this: an artefact hides what is beneath
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Bursts:
     """Beats as bursts of slope: where, and how strong. All arrays [k], in samples at the file's own rate."""

@@ -11,11 +11,9 @@ was cut into chunks, nor on whose seconds are worked on together. No checkpoint:
 again rebuilds the state. The work is done by compiled code, see `inference/stream`.
 """
 
-import math
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -26,17 +24,20 @@ from inference.beats import BeatSettings, detect_r_peaks
 from inference.fibrillation import DEFAULT as FIBRILLATION
 from inference.fibrillation import FibrillationSettings
 from inference.quality import DEFAULT as QUALITY
-from inference.quality import QualitySettings, assess, reasons_of
+from inference.quality import QualitySettings, assess
+from inference.runs import Run, Work
+from inference.seconds import NOTHING, Seconds
 from inference.ventricular import IrregularSettings, RunSettings, VentricularSettings
-from liteheart.clock import US_PER_S
-from liteheart.finding import Quality, Vitals
+from liteheart.finding import Vitals
 from liteheart.ids import PatientId
 from liteheart.signal import Chunk
 
 if TYPE_CHECKING:
     from inference.stream.lane import Lane
 
-Samples = npt.NDArray[np.float32]
+I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
+_Told = tuple[I64, I64, F64, F64]  # number of the chunk, event time, figures and intervals of each second
 MAX_FS_HZ: Final = 4000.0
 
 
@@ -85,40 +86,48 @@ class RhythmBank:
     def __init__(self, settings: RhythmSettings = DEFAULT) -> None:
         self._settings = settings
         self._lanes: dict[float, Lane] = {}
-        self._runs: dict[PatientId, _Run] = {}
+        self._runs: dict[PatientId, Run] = {}
 
-    def push(self, chunks: Sequence[Chunk]) -> list[list[Vitals] | Exception]:
-        """For each chunk the vitals of the seconds that it completes, oldest first. A patient's chunks come in order.
+    def follow(self, chunks: Sequence[Chunk]) -> Seconds:
+        """The seconds that `chunks` complete, all at once. A patient's chunks come in order.
 
-        An exception stands in the place of what cannot be worked on; that patient's state is dropped, the others go on.
+        Where a chunk cannot be worked on, that patient's state is dropped, and the others go on.
         """
-        results: list[list[Vitals] | Exception] = [[] for _ in chunks]
-        work: dict[float, _Work] = {}
-        left: list[_Run] = []
+        failed: dict[int, Exception] = {}
+        work: dict[float, Work] = {}
+        left: list[Run] = []
         for k, chunk in enumerate(chunks):
             try:
                 self._plan(k, chunk, work, left)
             except Exception as error:  # whatever it is, it is this patient's alone
-                results[k] = error
+                failed[k] = error
                 self._leave(chunk.patient, left)
-        for fs_hz, part in work.items():
-            self._forward(self._lanes[fs_hz], part, chunks, results)
+        told = [_forward(self._lanes[fs_hz], part, failed) for fs_hz, part in work.items() if part.row]
         for run in left:
             run.lane.leave(run.row)
-        return results
+        owner, t_us, figures, rr_s = told[0] if len(told) == 1 else _together(told)
+        return Seconds(chunks, owner.tolist(), t_us, figures, rr_s, failed, self._settings.quality.usable)
+
+    def push(self, chunks: Sequence[Chunk]) -> list[list[Vitals] | Exception]:
+        """The same as objects: for each chunk the vitals of its seconds, oldest first, or what stood against them."""
+        seconds = self.follow(chunks)
+        return [
+            seconds.failed[k] if k in seconds.failed else [seconds.vitals(i) for i in rows]
+            for k, rows in enumerate(seconds.of_chunks())
+        ]
 
     def drop(self, patient: PatientId) -> None:
         """Forget a patient, if known."""
-        left: list[_Run] = []
+        left: list[Run] = []
         self._leave(patient, left)
         for run in left:
             run.lane.leave(run.row)
 
-    def _leave(self, patient: PatientId, left: "list[_Run]") -> None:
+    def _leave(self, patient: PatientId, left: "list[Run]") -> None:
         if run := self._runs.pop(patient, None):
             left.append(run)
 
-    def _plan(self, k: int, chunk: Chunk, work: "dict[float, _Work]", left: "list[_Run]") -> None:
+    def _plan(self, k: int, chunk: Chunk, work: "dict[float, Work]", left: "list[Run]") -> None:
         """Note what chunk number `k` adds to its patient's row."""
         mv = np.asarray(chunk.mv, np.float32)
         if mv.ndim != 1:
@@ -128,10 +137,10 @@ class RhythmBank:
         run, gap_s = self._runs.get(chunk.patient), chunk.gap_s
         if run is None or gap_s > self._settings.gap_s or run.source != (chunk.device, chunk.lead, chunk.fs_hz):
             self._leave(chunk.patient, left)
-            run, gap_s = self._runs.setdefault(chunk.patient, _Run(chunk, self._lane(chunk.fs_hz))), 0.0
+            run, gap_s = self._runs.setdefault(chunk.patient, Run(chunk, self._lane(chunk.fs_hz))), 0.0
         part = work.get(chunk.fs_hz)
         if part is None:
-            part = work[chunk.fs_hz] = _Work()
+            part = work[chunk.fs_hz] = Work()
         if gap_s > 0:
             run.extend(np.full(round(gap_s * chunk.fs_hz), np.nan, np.float32), k, part)
         run.align(chunk.t0_us)
@@ -146,19 +155,6 @@ class RhythmBank:
 
             lane = self._lanes[fs_hz] = Lane(self._settings, fs_hz)
         return lane
-
-    def _forward(
-        self, lane: "Lane", work: "_Work", chunks: Sequence[Chunk], results: list[list[Vitals] | Exception]
-    ) -> None:
-        if not work.row:
-            return
-        figures, rr = lane.forward(work.row, work.samples, work.due)
-        for k, t_us, is_due, row, intervals in zip(
-            work.chunk, work.t_us, work.due, figures.tolist(), rr.tolist(), strict=True
-        ):
-            result = results[k]
-            if is_due and isinstance(result, list):
-                result.append(_vitals(chunks[k], t_us, row, intervals, self._settings.quality.usable))
 
 
 class RhythmTracker:
@@ -200,84 +196,20 @@ class Warming:
         return not self._thread.is_alive()
 
 
-@dataclass(slots=True)
-class _Work:
-    """What one call does in one lane, a line each."""
-
-    row: list[int] = field(default_factory=list)
-    samples: list[Samples] = field(default_factory=list)
-    due: list[bool] = field(default_factory=list)
-    t_us: list[int] = field(default_factory=list)
-    chunk: list[int] = field(default_factory=list)
-
-
-class _Run:
-    """A run of signal from one device and lead without a long gap."""
-
-    __slots__ = ("_end", "_fs", "_next_us", "_t0_us", "_waiting", "_waits", "lane", "row", "source")
-
-    def __init__(self, first: Chunk, lane: "Lane") -> None:
-        self.source = (first.device, first.lead, first.fs_hz)
-        self.lane, self.row = lane, lane.enter()
-        self._fs, self._t0_us = first.fs_hz, first.t0_us
-        self._next_us = (first.t0_us // US_PER_S + 1) * US_PER_S
-        self._end = 0
-        self._waiting: list[Samples] = []  # samples of the second that is not whole yet
-        self._waits = 0
-
-    def align(self, t0_us: int) -> None:
-        """Follow the device's clock where it has drifted from its nominal rate by more than half a sample."""
-        drift_us = t0_us - self._t0_us - round(self._end * US_PER_S / self._fs)
-        if abs(drift_us) * self._fs > US_PER_S / 2:
-            self._t0_us += drift_us
-
-    def extend(self, mv: Samples, chunk: int, work: _Work) -> None:
-        """Add samples (NaN: missing) and note the seconds they complete."""
-        at, n = 0, len(mv)
-        while at < n:
-            due = math.ceil((self._next_us - self._t0_us) * self._fs / US_PER_S - 1e-6)  # samples before it
-            part = mv[at : at + min(max(1, due - self._end), self.lane.most - self._waits)]
-            at += len(part)
-            self._end += len(part)
-            self._waiting.append(part)
-            self._waits += len(part)
-            is_due = self._end >= due
-            if not is_due and self._waits < self.lane.most:
-                continue
-            work.row.append(self.row)
-            work.samples.append(part if len(self._waiting) == 1 else np.concatenate(self._waiting))
-            work.due.append(is_due)
-            work.t_us.append(self._next_us)
-            work.chunk.append(chunk)
-            self._waiting, self._waits = [], 0
-            if is_due:
-                self._next_us += US_PER_S
+def _forward(lane: "Lane", work: Work, failed: Mapping[int, Exception]) -> _Told:
+    """The seconds that are whole."""
+    figures, rr_s = lane.forward(work.row, work.samples, work.due)
+    chunk, t_us = np.array(work.chunk), np.array(work.t_us)
+    if all(work.due) and not failed:
+        return chunk, t_us, figures, rr_s
+    kept = np.array(work.due) & ~np.isin(chunk, list(failed))
+    return chunk[kept], t_us[kept], figures[kept], rr_s[kept]
 
 
-def _vitals(chunk: Chunk, t_us: int, row: list[float], rr: list[float], usable: float) -> Vitals:
-    """The order of `row` is that of the results in `inference/stream/state.py`."""
-    signal_s, since_s, rate, fibrillation_s, run, run_bpm, flat_s, sqi, bits, intervals, dead_s, odds, ectopic = row
-    lead_off = chunk.lead_off
-    reasons = _reasons(int(bits), lead_off)
-    return Vitals(  # in the order of its fields: their names would cost a tenth of the time
-        chunk.patient,
-        chunk.device,
-        t_us,
-        Quality(round(sqi, 4), sqi >= usable and not reasons, reasons),
-        None if rate != rate else round(rate, 1),  # NaN: not known
-        tuple(rr[: int(intervals)]),
-        None if lead_off or since_s != since_s else round(since_s, 3),
-        round(signal_s, 3),
-        fibrillation_s,
-        int(run),
-        None if run_bpm != run_bpm else round(run_bpm, 1),
-        round(flat_s, 3) if flat_s else 0.0,
-        lead_off,
-        chunk.arrival_us,
-        round(dead_s, 3) if dead_s and not lead_off else 0.0,
-        None if lead_off or odds <= -99.0 else round(odds, 3),  # see `irregular.UNKNOWN`
-        None if lead_off or ectopic != ectopic else round(ectopic, 1),
-    )
-
-
-_reasons = lru_cache(maxsize=64)(reasons_of)
+def _together(told: Sequence[_Told]) -> _Told:
+    """Of all sampling rates, in the order of the chunks."""
+    if not told:
+        return NOTHING
+    chunk, t_us, figures, rr_s = (np.concatenate(parts) for parts in zip(*told, strict=True))
+    order = np.argsort(chunk, kind="stable")
+    return chunk[order], t_us[order], figures[order], rr_s[order]

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator
 
-from ingest.ports import DeviceGrant, FramePublisher, Record
+from ingest.ports import Departed, DeviceGrant, FramePublisher, Record
 from ingest.settings import IngestSettings
 from ingest.validate import check_frame, frame_from_json
 from liteheart import topics
@@ -38,11 +38,19 @@ class Forbidden(LiteHeartError):
 class Door:
     """Decodes, judges, stamps and publishes."""
 
-    def __init__(self, settings: IngestSettings, publisher: FramePublisher, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: IngestSettings,
+        publisher: FramePublisher,
+        clock: Clock,
+        metrics: Metrics,
+        departed: Departed | None = None,
+    ) -> None:
         self.settings = settings
         self._publisher = publisher
         self._clock = clock
         self._metrics = metrics
+        self._departed = departed
 
     def decode(self, body: bytes, content_type: str) -> list[Frame]:
         """The frames of a body. Raises Poison."""
@@ -65,6 +73,8 @@ class Door:
         for i, frame in enumerate(frames):
             if grant is not None:
                 _check_grant(frame, grant)
+            elif self._departed is not None and self._departed.has_left(frame.patient, now_us):
+                raise Forbidden("patient", "was discharged")
             try:
                 check_frame(frame, now_us, self.settings)
             except Poison as poison:

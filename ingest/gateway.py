@@ -1,5 +1,6 @@
 """The gateway's HTTP and WebSocket routes: an answer of 2xx, or "ok", means that the frames are durable."""
 
+import logging
 import math
 from typing import Annotated, Any
 
@@ -11,14 +12,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from ingest.door import BINARY, JSON, Door, Forbidden, TooLarge
-from ingest.ports import DeviceAuthenticator, DeviceGrant, FramePublisher
+from ingest.pairing import pairing_router
+from ingest.ports import Departed, DeviceAuthenticator, DeviceGrant, FramePublisher, PairingDesk
 from ingest.session import Session
 from ingest.settings import IngestSettings
-from liteheart.clock import Clock
+from liteheart.clock import US_PER_S, Clock
 from liteheart.errors import Poison, Retryable
 from liteheart.metrics import Metrics
 
+log = logging.getLogger(__name__)
+
 _FRAMING = frozenset({"body", "magic", "version", "header", "payload", "crc", "frames"})  # 400; the rest is 422
+_STANDING_US = 5 * US_PER_S  # a device that was parted is refused within this, on a stream too
 _LONG_BODY = 1 << 16  # bytes; decoding more would hold the event loop for milliseconds
 
 
@@ -66,9 +71,17 @@ def gateway_router(
     devices: DeviceAuthenticator | None,
     clock: Clock,
     metrics: Metrics,
+    *,
+    desk: PairingDesk | None = None,
+    departed: Departed | None = None,
 ) -> APIRouter:
-    """Routes `POST /api/v1/frames` and `WS /api/v1/stream`. Without `devices` whoever connects may send."""
-    router, door = APIRouter(), Door(settings, publisher, clock, metrics)
+    """Routes `POST /api/v1/frames` and `WS /api/v1/stream`, with a `desk` `POST /api/v1/pair`.
+
+    Without `devices` whoever connects may send, but for patients who have `departed`.
+    """
+    router, door = APIRouter(), Door(settings, publisher, clock, metrics, departed)
+    if desk is not None:
+        router.include_router(pairing_router(desk, clock))
     bearer = HTTPBearer(auto_error=False, description="The device's token.")
 
     @router.post(
@@ -95,8 +108,9 @@ def gateway_router(
 
     @router.websocket("/api/v1/stream")
     async def stream(socket: WebSocket) -> None:
+        token = _bearer_token(socket.headers.get("authorization"))
         try:
-            grant = await _authenticate(devices, _bearer_token(socket.headers.get("authorization")))
+            grant = await _authenticate(devices, token)
         except Retryable as error:
             await _deny(socket, _problem(503, "service", str(error)))
             return
@@ -104,9 +118,29 @@ def gateway_router(
             await _deny(socket, _unauthenticated())
             return
         await socket.accept()
-        await Session(socket, door, grant, _source("ws", grant, socket)).run()
+        standing = Standing(devices, token, clock)
+        await Session(socket, door, grant, _source("ws", grant, socket), standing.holds).run()
 
     return router
+
+
+class Standing:
+    """Whether a token that was valid when a stream began still is: asked anew every few seconds of frames."""
+
+    def __init__(self, devices: DeviceAuthenticator | None, token: str | None, clock: Clock) -> None:
+        self._devices, self._token, self._clock = devices, token, clock
+        self._asked_us, self._valid = clock.now_us(), True
+
+    async def holds(self) -> bool:
+        """As last known while storage does not answer: frames are not lost for that."""
+        now_us = self._clock.now_us()
+        if self._devices is not None and not 0 <= now_us - self._asked_us < _STANDING_US:
+            self._asked_us = now_us
+            try:
+                self._valid = await _authenticate(self._devices, self._token) is not None
+            except Retryable as error:
+                log.warning("a device's token is taken as it was known: %s", error)
+        return self._valid
 
 
 async def _post(request: Request, door: Door, grant: DeviceGrant | None) -> Response:

@@ -51,3 +51,19 @@ class DeviceAuthenticator(Protocol):
     def authenticate(self, token: str) -> DeviceGrant | None:
         """The grant of a valid token, else None. Raises Retryable when it cannot know now."""
         ...
+
+
+class PairingDesk(Protocol):
+    """Gives a device its token for a one-time code. May block: it is called from a thread."""
+
+    def redeem(self, code: str, device: DeviceId, now_us: int) -> str:
+        """The token. Raises Poison, Conflict for a device that speaks for someone else, Retryable."""
+        ...
+
+
+class Departed(Protocol):
+    """Knows who was discharged. Called for every frame, so it must not block for long."""
+
+    def has_left(self, patient: PatientId, now_us: int) -> bool:
+        """Whether nothing of the patient is to be taken any more."""
+        ...

@@ -1,6 +1,7 @@
 """One device's WebSocket: frames in, one answer each, in order, while up to `max_in_flight` are on their way."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -11,17 +12,26 @@ from liteheart.errors import Poison, Retryable
 from liteheart.wire import decode_frame
 
 Answer = dict[str, Any]
+Holds = Callable[[], Awaitable[bool]]
 _TOO_BIG = 1009  # RFC 6455
+
+
+async def _for_ever() -> bool:
+    return True
 
 
 class Session:
     """Runs until the device leaves. A frame that is refused is answered; only an oversize one ends the session."""
 
-    def __init__(self, socket: WebSocket, door: Door, grant: DeviceGrant | None, source: str) -> None:
+    def __init__(
+        self, socket: WebSocket, door: Door, grant: DeviceGrant | None, source: str, holds: Holds = _for_ever
+    ) -> None:
+        """`holds` tells before each frame whether the grant still does."""
         self._socket = socket
         self._door = door
         self._grant = grant
         self._source = source
+        self._holds = holds
 
     async def run(self) -> None:
         """Read and answer; what was read is published even if the device has gone."""
@@ -65,6 +75,8 @@ class Session:
                 raise Poison("body", "frames are binary messages")
             frame = decode_frame(content)
             identity = {"device": frame.device, "boot": frame.boot, "sequence": frame.sequence}
+            if not await self._holds():
+                raise Forbidden("token", "does not hold any more")
             await self._door.admit([frame], self._grant)
         except Poison as poison:
             await self._door.set_aside(poison, content, self._source, self._grant)

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from liteheart.alarm import Alarm, AlarmEvent
 from liteheart.ids import DeviceId, PatientId
@@ -31,6 +31,24 @@ class PatientState:
     def to_json(self) -> dict[str, Any]:
         """Plain values for the API and the live feed."""
         return dataclasses.asdict(self) | {"codes": list(self.codes)}
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """Someone who is here and of whom nothing has come yet: on the wall all the same, and missed before long."""
+
+    patient: PatientId
+    since_us: int  # admitted, or given a device if that was later
+    bed: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a state's, with `last_arrival_us` and all else that is not known as null; and `since_us`."""
+        nothing = dict.fromkeys(_UNKNOWN)
+        known = {"patient": self.patient, "bed": self.bed, "since_us": self.since_us}
+        return nothing | {"device": "", "lead": "", "usable": False, "lead_off": False, "codes": []} | known
+
+
+_UNKNOWN: Final = ("fs_hz", "last_arrival_us", "last_sample_us", "heart_rate_bpm", "sqi", "battery_pct", "model")
 
 
 def alarm_json(alarm: Alarm) -> dict[str, Any]:

@@ -22,6 +22,15 @@ class Poison(LiteHeartError):
         self.reason = reason
 
 
+class Conflict(LiteHeartError):
+    """As things stand this cannot be done; change what `field` and `reason` name, then ask again."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
 class Misconfigured(LiteHeartError):
     """A setting is missing or wrong; the program stops and names the key."""
 

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, Engine, bindparam, func, select, update
 
 from liteheart.alarm import REASONS, Alarm, AlarmEvent
-from liteheart.board import PatientState
+from liteheart.board import Awaited, PatientState
 from liteheart.clock import US_PER_S
 from liteheart.errors import Poison
 from liteheart.finding import Finding
@@ -11,6 +11,7 @@ from liteheart.ids import AlarmId, PatientId
 from liteheart.signal import Frame
 from liteheart.wire import MAX_SAMPLES
 from storage import queries, schema
+from storage.audit import Deed, note
 from storage.codec import Unpacker
 from storage.engine import reading, writing
 from storage.outbox import alarm_letters, post
@@ -41,6 +42,11 @@ class Board:
         """The latest state of every patient, ordered by patient."""
         with reading(self._engine) as connection:
             return queries.states(connection)
+
+    def awaited(self) -> list[Awaited]:
+        """Everybody who is here and was never heard of, ordered by patient."""
+        with reading(self._engine) as connection:
+            return queries.awaited(connection)
 
     def alarms(self, *, open_only: bool = True, limit: int = 200, patient: PatientId | None = None) -> list[Alarm]:
         """Open alarms (presence is not off), the most urgent first; or all of them, the newest first."""
@@ -92,6 +98,7 @@ class Board:
                 _stop_telling(connection, alarm_id, at_us)
             if self._outbox:
                 post(connection, alarm_letters([event]))
+            note(connection, Deed(at_us, by, "acknowledged", after.patient, {"alarm": alarm_id, "reason": reason}))
         return after
 
     def strip(self, patient: PatientId, t0_us: int, t1_us: int) -> list[Frame]:

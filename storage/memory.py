@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from liteheart.alarm import Alarm, AlarmEvent, Presence
-from liteheart.board import PatientState
+from liteheart.board import Awaited, PatientState
 from liteheart.clock import US_PER_S
 from liteheart.finding import Finding
 from liteheart.ids import AlarmId, ModelVersion, PatientId
@@ -110,6 +110,10 @@ class MemoryStore:
         """The latest state of every patient."""
         return _states(self._t)
 
+    def awaited(self) -> list[Awaited]:
+        """Nobody: here a patient is who was heard of."""
+        return []
+
     def _see(self, state: PatientState) -> None:
         known = self._t.states.get(state.patient)
         if known is None or state.last_arrival_us >= known.last_arrival_us:
@@ -157,6 +161,10 @@ class MemoryBoard:
     def patients(self) -> list[PatientState]:
         """The latest state of every patient, ordered by patient."""
         return _states(self._t)
+
+    def awaited(self) -> list[Awaited]:
+        """Nobody: here a patient is who was heard of."""
+        return []
 
     def alarms(self, *, open_only: bool = True, limit: int = 200, patient: PatientId | None = None) -> list[Alarm]:
         """Open alarms, the most urgent first; or all of them, the newest first."""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, bindparam, case, func, select
 
 from liteheart.alarm import Alarm, AlarmEvent
-from liteheart.board import PatientState
+from liteheart.board import Awaited, PatientState
 from liteheart.clock import US_PER_S
 from liteheart.errors import LiteHeartError
 from liteheart.finding import Finding
@@ -19,6 +19,7 @@ from storage.alarm_facts import store_events
 from storage.codec import Packer, Unpacker
 from storage.engine import reading, writing
 from storage.limits import holding
+from storage.minutes import Minutes
 from storage.outbox import alarm_letters, finding_letters, notify_letters, post
 from storage.rows import Row, finding_row, frame_row, layout_of, row_frame, state_row
 from storage.schema import checkpoints, findings, frames, heartbeats, patient_state, patients, score_layouts
@@ -83,6 +84,7 @@ class MonitorStore:
         self._settings = settings
         self._layouts: set[str] = set()  # known to be stored
         self._admitted: set[tuple[PatientId, str]] = set()  # likewise
+        self._minutes = Minutes()
 
     def commit(self, batch: Batch) -> Committed:
         """Store the batch in one transaction. The same batch a second time changes nothing.
@@ -106,6 +108,7 @@ class MonitorStore:
             _admit(connection, admitted)
             unknown = [{"layout": k, "codes": layouts[k]} for k in sorted(layouts.keys() - self._layouts)]
             bulk.insert_new(connection, score_layouts, unknown)
+            settled = self._minutes.write(connection, batch.frames) if batch.frames else []
             new_frames = bulk.insert_new(connection, frames, frame_rows)
             columns = (findings.c.patient, findings.c.t0_us, findings.c.model)
             new_findings = bulk.insert_returning(connection, findings, finding_rows, columns)
@@ -116,6 +119,9 @@ class MonitorStore:
             post(connection, notify_letters(new_alarms))  # always: who is told is decided where they are delivered
         self._layouts |= layouts.keys()
         self._admitted |= admitted.keys()
+        if batch.frames:
+            self._minutes.forget(settled)
+            self._minutes.add(batch.frames)
         return Committed(new_frames, len(new_findings), new_alarms)
 
     def restore(self, wanted: Iterable[PatientId], *, claim: bool = False) -> dict[PatientId, Restored]:
@@ -181,6 +187,11 @@ class MonitorStore:
         """The latest state of every patient who was ever heard of."""
         with reading(self._engine) as connection:
             return queries.states(connection)
+
+    def awaited(self) -> list[Awaited]:
+        """Everybody who is here and was never heard of."""
+        with reading(self._engine) as connection:
+            return queries.awaited(connection)
 
     def _admissions(self, batch: Batch) -> dict[tuple[PatientId, str], Row]:
         heard = {(f.patient, ""): f.arrival_us for f in reversed(batch.frames)}

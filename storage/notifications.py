@@ -71,7 +71,7 @@ class Notifications:
         statement = update(table).where(table.c.key.in_(chosen)).values(claimed_us=now_us).returning(*table.columns)
         with writing(self._engine) as connection:
             rows = connection.execute(statement).all()
-        return sorted(map(_delivery, rows), key=lambda d: (-d.priority, d.created_us, d.key))
+        return sorted(map(delivery, rows), key=lambda d: (-d.priority, d.created_us, d.key))
 
     def delivered(self, key: str, now_us: int, *, late: bool) -> None:
         """The receiver has it."""
@@ -95,7 +95,7 @@ class Notifications:
         """Who was told of an alarm, when, or why not; in the order in which they were to be told."""
         statement = select(table).where(table.c.alarm_id == alarm_id)
         with reading(self._engine) as connection:
-            found = [_delivery(row) for row in connection.execute(statement.order_by(table.c.created_us, table.c.key))]
+            found = [delivery(row) for row in connection.execute(statement.order_by(table.c.created_us, table.c.key))]
         return found
 
     def latest(self, limit: int = 100, *, failed_only: bool = False) -> list[Delivery]:
@@ -104,7 +104,7 @@ class Notifications:
         if failed_only:
             statement = statement.where(table.c.failed_us.is_not(None))
         with reading(self._engine) as connection:
-            return [_delivery(row) for row in connection.execute(statement)]
+            return [delivery(row) for row in connection.execute(statement)]
 
     def _settle(self, key: str, **values: Any) -> None:
         # delivered stays delivered, whatever a slower sender of the same thinks of it
@@ -131,7 +131,8 @@ def _row(delivery: Delivery, now_us: int) -> Row:
     }
 
 
-def _delivery(row: Any) -> Delivery:
+def delivery(row: Any) -> Delivery:
+    """The delivery that a row of `notifications` keeps."""
     return Delivery(
         key=row.key,
         target=row.target,

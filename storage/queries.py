@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liteheart.alarm import Alarm
-from liteheart.board import PatientState
+from liteheart.board import Awaited, PatientState
 from liteheart.ids import AlarmId, PatientId
 from storage import schema
 from storage.rows import row_alarm, row_state, split
@@ -51,11 +51,26 @@ def activations(connection: Connection, names: Sequence[AlarmId]) -> dict[str, i
 
 
 def states(connection: Connection) -> list[PatientState]:
-    """The latest state of every patient, with the bed, ordered by patient."""
+    """The latest state of every patient who was not discharged, with the bed, ordered by patient."""
     state, registry = schema.patient_state, schema.patients
     joined = state.outerjoin(registry, registry.c.patient_id == state.c.patient)
-    statement = select(state, registry.c.bed).select_from(joined).order_by(state.c.patient)
+    here = registry.c.discharged_us.is_(None)
+    statement = select(state, registry.c.bed).select_from(joined).where(here).order_by(state.c.patient)
     return [row_state(row) for row in connection.execute(statement)]
+
+
+def awaited(connection: Connection) -> list[Awaited]:
+    """Everybody who is here and has no state, ordered by patient. A pairing gives the device its time anew."""
+    state, registry, codes = schema.patient_state, schema.patients, schema.pairings
+    mine = (codes.c.patient_id == registry.c.patient_id) & codes.c.device.is_not(None)
+    paired = select(func.max(codes.c.ended_us)).where(mine).scalar_subquery()
+    joined = registry.outerjoin(state, registry.c.patient_id == state.c.patient)
+    unheard = registry.c.discharged_us.is_(None) & state.c.patient.is_(None)
+    statement = select(registry, paired.label("paired_us")).select_from(joined).where(unheard)
+    return [
+        Awaited(PatientId(row.patient_id), max(row.admitted_us or 0, row.paired_us or 0), row.bed)
+        for row in connection.execute(statement.order_by(registry.c.patient_id))
+    ]
 
 
 def layouts(connection: Connection) -> dict[str, tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """The tables. Patients are pseudonyms: there is no column for a name. All times are microseconds since the epoch.
 
 The monitor alone writes frames, findings, patient_state, checkpoints and the facts of alarms; the dashboard alone
-writes acknowledgements, pauses and limits. `migrations/` builds the same tables, and a test finds no difference.
+writes what people do. `migrations/` builds the same tables, and a test finds no difference.
 """
 
 from sqlalchemy import (
@@ -47,7 +47,14 @@ def _flag(name: str) -> Column[bool]:
     return Column(name, Boolean, nullable=False)
 
 
-patients = Table("patients", metadata, _text("patient_id", key=True), _text("bed"), _us("admitted_us", null=True))
+patients = Table(
+    "patients",
+    metadata,
+    _text("patient_id", key=True),
+    _text("bed"),
+    _us("admitted_us", null=True),
+    _us("discharged_us", null=True),  # since then not on the wall and not missed; None: here
+)
 
 devices = Table(
     "devices",
@@ -269,5 +276,118 @@ audit = Table(
     _text("action"),
     _text("subject"),
     _text("detail"),  # JSON
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the row before and of this one, `storage.audit`
     Index("ix_audit_at_us", "at_us"),
+    Index("ix_audit_subject", "subject", "id"),
 )
+
+# People, stays and identities
+
+STAYING = text("ended_us IS NULL")
+
+# The row that every writer of the audit locks: the end of the chain, so that a cut-off tail is seen too.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),  # always 1
+    Column("last", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),  # SHA-256; the token itself is never kept
+    Column("username", Text, ForeignKey("people.username"), nullable=False, index=True),
+    _us("began_us"),
+    _us("seen_us"),  # to the minute
+    _text("peer"),  # the network address that signed in
+)
+
+# One row for each bed of a stay; a transfer ends one and begins another.
+admissions = Table(
+    "admissions",
+    metadata,
+    _serial(),
+    Column("patient_id", Text, ForeignKey("patients.patient_id"), nullable=False),
+    _text("bed"),
+    _us("since_us"),
+    _text("by_whom"),
+    _us("ended_us", null=True),
+    _text("ended_by", null=True),
+    Index("ix_admissions_patient_id", "patient_id", unique=True, postgresql_where=STAYING, sqlite_where=STAYING),
+    Index("ix_admissions_bed", "bed", unique=True, postgresql_where=STAYING, sqlite_where=STAYING),
+)
+
+# Who a pseudonym is, sealed with a key of the patient's own; without that key the rest is noise, also in a backup.
+identities = Table(
+    "identities",
+    metadata,
+    Column("patient_id", Text, ForeignKey("patients.patient_id"), primary_key=True),
+    _text("master"),  # fingerprint of the key that wraps the patient's
+    Column("wrapped_key", LargeBinary),  # None: destroyed
+    Column("sealed", LargeBinary, nullable=False),  # nonce, then AES-256-GCM of JSON
+    _us("at_us"),
+)
+
+break_glass = Table(
+    "break_glass",
+    metadata,
+    _serial(),
+    Column("patient_id", Text, ForeignKey("patients.patient_id"), nullable=False),
+    _text("by_whom"),
+    _text("reason"),
+    _us("at_us"),
+    _us("until_us"),
+    Index("ix_break_glass_patient_id", "patient_id", "by_whom"),
+)
+
+pairings = Table(
+    "pairings",
+    metadata,
+    _serial(),
+    Column("patient_id", Text, ForeignKey("patients.patient_id"), nullable=False, index=True),
+    Column("code_hash", LargeBinary, nullable=False, unique=True),  # scrypt; the code is shown once
+    _text("by_whom"),
+    _us("created_us"),
+    _us("until_us"),
+    _us("ended_us", null=True),  # used, or another took its place
+    _text("device", null=True),  # that used it
+)
+
+# What is looked back at: `storage/minutes.py`, `storage/notes.py`.
+overviews = Table(
+    "overviews",
+    metadata,
+    _text("patient", key=True),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),  # since the epoch
+    Column("frames", Integer, nullable=False),  # that begin in it, and that the row sums up
+    Column("extremes", LargeBinary, nullable=False),  # `storage.envelope`
+    sqlite_with_rowid=False,  # half a kilobyte a row, and a patient's day in one place
+)
+
+# Only ever added to: what was written about a patient stays as it was.
+notes = Table(
+    "notes",
+    metadata,
+    _serial(),
+    _text("patient"),
+    _text("text"),
+    _text("by_whom"),
+    _us("at_us"),
+    Index("ix_notes_patient", "patient", "id"),
+    Index("ix_notes_at_us", "at_us"),
+)
+
+handovers = Table(
+    "handovers",
+    metadata,
+    _serial(),
+    _text("by_whom"),
+    _text("to_whom"),
+    _text("text"),
+    _us("at_us"),
+    Index("ix_handovers_at_us", "at_us"),
+)
+
+Index("ix_alarm_events_at_us", alarm_events.c.at_us)  # a shift's worth, among years of them

@@ -1,5 +1,7 @@
 """The door of every route: right host, right origin, right person, small body; and the answer's security headers.
 
+Who may do what is `alerts.dashboard.roles`; a route that is not in it is refused to everybody.
+
 Without people, requests from this machine act as the local nurse. The Host check keeps a foreign page from reaching
 that door by pointing its own name at 127.0.0.1 (DNS rebinding), the Origin check from posting through it.
 """
@@ -14,13 +16,16 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
+from alerts.dashboard import roles
 from alerts.dashboard.auth import Local, Sessions
+from alerts.dashboard.ports import SessionStore, Trail
 from alerts.dashboard.settings import DashboardSettings
 from alerts.ports import People, Person
-from liteheart.clock import Clock
-from liteheart.errors import Retryable
+from liteheart.clock import US_PER_S, Clock
+from liteheart.errors import Conflict, Retryable
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +63,20 @@ class Refused(Exception):
 class Guard:
     """Knows the sessions; asked by every route and by the live view."""
 
-    def __init__(self, people: People | None, clock: Clock, settings: DashboardSettings) -> None:
+    def __init__(
+        self,
+        people: People | None,
+        clock: Clock,
+        settings: DashboardSettings,
+        *,
+        sessions: SessionStore | None = None,
+        trail: Trail | None = None,
+    ) -> None:
+        """Without `sessions` a restart signs everybody out; without `trail` nobody notes who read what."""
         self.people = people
-        self.sessions = Sessions(settings)
-        self._clock = clock
+        self.sessions = Sessions(settings, sessions)
+        self.clock = clock
+        self._seen = Seen(trail)
         hosts = {host.lower() for host in settings.allowed_hosts}
         self._hosts = hosts & _LOOPBACK_NAMES if people is None else hosts
         self.cookie = "__Host-liteheart" if settings.secure_cookie else "liteheart"
@@ -79,17 +94,35 @@ class Guard:
         if connection.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise Refused(403, "origin", "another site may not do this")
 
-    def person(self, connection: HTTPConnection) -> Person:
-        """Who is asking. Raises Refused with 401, or 403 where nobody can sign in."""
+    async def person(self, connection: HTTPConnection) -> Person:
+        """Who is asking. Raises Refused with 401, or 403 where nobody can sign in; Retryable."""
         if self.people is None:
             if _from_this_machine(connection):
                 return Local()
             raise Refused(403, "address", "without sign-in only this machine is served")
-        token = self.token(connection)
-        person = self.sessions.find(token, self._clock.now_us()) if token else None
+        token, now_us = self.token(connection), self.clock.now_us()
+        person = self.sessions.known(token, now_us) if token else None
+        if person is None and token:
+            person = await run_in_threadpool(self.sessions.find, token, now_us)
         if person is None:
             raise Refused(401, "session", "sign in first")
         return person
+
+    async def permitted(self, connection: HTTPConnection, method: str, path: str) -> Person:
+        """Who is asking, if they may do this. `path` as the route was declared. Raises as `person`, and 403."""
+        person = await self.person(connection)
+        needed = roles.needed(method, path)
+        if not needed & roles.may(person.role):
+            field = "identity" if roles.Right.IDENTITY in needed else "role"
+            asked = " or ".join(sorted(needed)) or "one that nobody has: the route is not in the table of rights"
+            raise Refused(403, field, f"a {person.role} may not; this needs the right {asked}")
+        return person
+
+    async def looked(self, person: Person, action: str, subject: str) -> None:
+        """Note that the person looked at something. Raises Retryable."""
+        now_us = self.clock.now_us()
+        if self._seen.is_news(person.username, action, subject, now_us):
+            await run_in_threadpool(self._seen.note, person.username, action, subject, now_us)
 
     def token(self, connection: HTTPConnection) -> str:
         """The session token that came along, or nothing."""
@@ -105,12 +138,17 @@ class Guard:
 
                 async def guarded(request: Request) -> Response:
                     try:
-                        guard._admit(request, public=public)
+                        await guard._admit(request, self.path, public=public)
                         response = await handler(request)
+                        if self.path in roles.SIGNAL and response.status_code < 400:
+                            patient = request.path_params["patient"]
+                            await guard.looked(request.state.person, "signal-read", patient)
                     except Refused as refused:
                         response = refused.response()
                     except RequestValidationError as invalid:
                         response = _invalid(invalid).response()
+                    except Conflict as conflict:
+                        response = Refused(409, conflict.field, conflict.reason).response()
                     except Retryable as unavailable:
                         log.warning("storage did not answer %s: %s", request.url.path, unavailable)
                         response = Refused(503, "storage", "does not answer, try again").response()
@@ -123,13 +161,35 @@ class Guard:
 
         return GuardedRoute
 
-    def _admit(self, request: Request, *, public: bool) -> None:
+    async def _admit(self, request: Request, path: str, *, public: bool) -> None:
         changing = request.method not in _READING
         self.check_source(request, changing=changing or not public)
         if not public:
-            request.state.person = self.person(request)
+            request.state.person = await self.permitted(request, request.method, path)
         if changing:
             _check_body(request)
+
+
+class Seen:
+    """What each person looked at in this quarter of an hour; storage is asked once for each."""
+
+    def __init__(self, trail: Trail | None) -> None:
+        self._trail = trail
+        self._quarter = 0
+        self._told: set[tuple[str, str, str]] = set()
+
+    def is_news(self, by: str, action: str, subject: str, now_us: int) -> bool:
+        """Whether that is yet to be noted."""
+        quarter = now_us // (15 * 60 * US_PER_S)
+        if quarter != self._quarter:
+            self._quarter, self._told = quarter, set()
+        return self._trail is not None and (by, action, subject) not in self._told
+
+    def note(self, by: str, action: str, subject: str, now_us: int) -> None:
+        """Note it. Raises Retryable."""
+        if self._trail is not None:
+            self._trail.seen(by, action, subject, now_us)
+            self._told.add((by, action, subject))
 
 
 def _host_name(host: str) -> str:

@@ -3,15 +3,20 @@
     kind u8 (0 frame, 1 state, 2 alarm, 3 hello and heartbeat) | length of patient u8 | patient (ASCII) | payload
 
 A frame's payload is its wire bytes, the others' is UTF-8 JSON. First comes a hello, then every state and open alarm,
-then "ready"; after that whatever happens, and a heartbeat with the server's time, the age of the monitor's, the audio
-pauses that hold and where unattended alarms stand on the ladder.
+then "ready" with the patients who are here (whoever else is on the screen has left); after that whatever happens, a
+state with "discharged" for someone who leaves, and a heartbeat with the server's time, the age of the monitor's, the
+audio pauses that hold and where unattended alarms stand on the ladder.
 The snapshot comes again now and then: what the feed lost on its way is made good within that time. It also comes with
 the first message of a patient whom this screen was not told of: only the board knows the bed.
+
+A screen that comes back and says up to when it was told (`?seen_us=`) is told after "ready": "missed" with the alarms
+that began and ended meanwhile, the frames of the last seconds among whatever happens, and "resumed" once it has them.
 """
 
 import asyncio
 import json
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, Final
@@ -22,6 +27,8 @@ from starlette.concurrency import run_in_threadpool
 
 from alerts.dashboard.care import Care
 from alerts.dashboard.guard import Guard, Refused
+from alerts.dashboard.present import everybody
+from alerts.dashboard.resume import Missed, seen_us
 from alerts.dashboard.settings import DashboardSettings
 from alerts.ports import Board, LiveFeed
 from liteheart.alarm import Alarm, presence
@@ -34,10 +41,12 @@ log = logging.getLogger(__name__)
 
 KINDS: Final[dict[LiveKind, int]] = {"frame": 0, "state": 1, "alarm": 2}
 CONTROL = 3
+PATH: Final = "/api/v1/live"
 CLOSE_SIGN_IN = 4401  # the session is over
 CLOSE_TRY_AGAIN = 1013
 CLOSE_UNASKED = 1008
 _AGE_KEPT_S = 1.0  # screens share one look at the heartbeat
+_SETTLE_S = 0.5  # what was told live just before is stored by then, and can be read as missed
 _TOLD_ANEW_S = 1.0  # and a ward that fills up is not told more often
 
 
@@ -74,17 +83,24 @@ class LiveView:
         """From the handshake to the end of one screen."""
         try:
             self._guard.check_source(websocket, changing=True)
-            self._guard.person(websocket)
+            await self._looking(websocket)
+            since_us = seen_us(websocket, self._clock.now_us())
             if self._screens >= self._settings.live_max:
                 raise Refused(503, "live", f"{self._screens} screens are open, which is the limit")
         except Refused as refused:
             await websocket.send_denial_response(refused.response())
             return
+        except Retryable as unavailable:
+            log.warning("nobody can be let in, storage did not answer: %s", unavailable)
+            await websocket.send_denial_response(Refused(503, "storage", "does not answer, try again").response())
+            return
         await websocket.accept()
         self._screens += 1
         try:
             async with self._feed.subscribe() as messages:  # before the snapshot, so that nothing falls between
-                await self._relay(websocket, messages, await self._snapshot(websocket))
+                told = await self._snapshot(websocket)
+                missed = None if since_us is None else await self._missed(websocket, since_us, told)
+                await self._relay(websocket, messages, told, missed)
             await _close(websocket, CLOSE_UNASKED)  # nothing happens where the screen has left by itself
         except Refused:
             await _close(websocket, CLOSE_SIGN_IN)
@@ -99,16 +115,44 @@ class LiveView:
         finally:
             self._screens -= 1
 
+    async def _looking(self, websocket: WebSocket) -> None:
+        """Whoever opens a screen sees the signal of all: that is noted, but a wall does not stay dark for it."""
+        person = await self._guard.permitted(websocket, "GET", PATH)
+        try:
+            await self._guard.looked(person, "live-opened", "ward")
+        except Retryable as unavailable:
+            log.warning("it is not noted who opened the live view: %s", unavailable)
+
     async def _snapshot(self, websocket: WebSocket) -> set[PatientId]:
         """The patients that were told of."""
         await self._send(websocket, control("hello", now_us=self._clock.now_us()))
-        states = await run_in_threadpool(self._board.patients)
+        states = await run_in_threadpool(everybody, self._board)
         for state in states:
             await self._send(websocket, pack(KINDS["state"], state.patient, _json(state.to_json())))
         for alarm in await run_in_threadpool(self._open_alarms):
             await self._send(websocket, pack(KINDS["alarm"], alarm.patient, _json(alarm_json(alarm))))
-        await self._send(websocket, control("ready"))
+        await self._send(websocket, control("ready", patients=[state.patient for state in states]))
         return {state.patient for state in states}
+
+    async def _missed(self, websocket: WebSocket, since_us: int, told: set[PatientId]) -> Missed:
+        missed = Missed(self._board, self._settings, since_us, self._clock.now_us())
+        alarms = [alarm_json(alarm) for alarm in await missed.alarms()]
+        await self._send(websocket, control("missed", alarms=alarms))
+        missed.of(sorted(told))
+        return missed
+
+    async def _catch_up(self, websocket: WebSocket, missed: Missed) -> Missed | None:
+        """One patient's frames, and what is left. Storage that does not answer leaves a hole, and live goes on."""
+        try:
+            patient, frames = await missed.next()
+            for data in frames:
+                await self._send(websocket, pack(KINDS["frame"], patient, data))
+            if missed.pending:
+                return missed
+        except Retryable as unavailable:
+            log.warning("a screen is not sent what it missed: %s", unavailable)
+        await self._send(websocket, control("resumed"))
+        return None
 
     async def _again(self, websocket: WebSocket) -> set[PatientId]:
         try:
@@ -120,12 +164,19 @@ class LiveView:
     def _open_alarms(self) -> list[Alarm]:
         return self._board.alarms(open_only=True, limit=self._settings.snapshot_alarms_max)
 
-    async def _relay(self, websocket: WebSocket, messages: AsyncIterator[LiveMessage], told: set[PatientId]) -> None:
+    async def _relay(
+        self,
+        websocket: WebSocket,
+        messages: AsyncIterator[LiveMessage],
+        told: set[PatientId],
+        missed: Missed | None = None,
+    ) -> None:
         loop = asyncio.get_running_loop()
         left = loop.create_task(_until_gone(websocket))
         coming = loop.create_task(_next(messages))
         beat_at = loop.time()
         synced_at, new = beat_at, False
+        catch_up_at = beat_at + _SETTLE_S if missed is not None and missed.pending else math.inf
         try:
             while not left.done():
                 sync_at = synced_at + (_TOLD_ANEW_S if new else self._settings.resync_s)
@@ -135,15 +186,19 @@ class LiveView:
                 if loop.time() >= beat_at:
                     beat_at = loop.time() + self._settings.heartbeat_s
                     await self._heartbeat(websocket)
+                if missed is not None and loop.time() >= catch_up_at:
+                    missed = await self._catch_up(websocket, missed)
+                    catch_up_at = math.inf if missed is None else catch_up_at
                 # asyncio.wait never cancels `coming`: a cancelled generator would be a finished one
                 await asyncio.wait(
                     (left, coming),
-                    timeout=max(0.0, min(beat_at, sync_at) - loop.time()),
+                    timeout=max(0.0, min(beat_at, sync_at, catch_up_at) - loop.time()),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 if coming.done() and not left.done():
                     message = coming.result()
-                    await self._send(websocket, await self._packed(message))
+                    if missed is None or not missed.hold(message):
+                        await self._send(websocket, await self._packed(message))
                     if message.patient not in told:
                         told.add(message.patient)
                         new = True
@@ -156,7 +211,7 @@ class LiveView:
                 _ = task.cancelled() or task.exception()  # looked at, so that nobody warns of it
 
     async def _heartbeat(self, websocket: WebSocket) -> None:
-        self._guard.person(websocket)  # signed out or expired: the view ends
+        await self._guard.permitted(websocket, "GET", PATH)  # signed out or expired: the view ends
         now_us = self._clock.now_us()
         age_s = await self._monitor_age_s(now_us)
         care = {} if self._care is None else {"care": await self._care_now(self._care, now_us)}

@@ -1,11 +1,12 @@
-"""A Board that forgets at the end of the process: for tests and for trying the page out. Honest otherwise."""
+"""A Board and sessions that forget at the end of the process: for tests and for trying out. Honest otherwise."""
 
 import threading
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from alerts.ports import Person
 from liteheart.alarm import Alarm, Presence
-from liteheart.board import PatientState
+from liteheart.board import Awaited, PatientState
 from liteheart.clock import US_PER_S
 from liteheart.finding import Finding
 from liteheart.ids import AlarmId, PatientId
@@ -18,6 +19,7 @@ class MemoryBoard:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._states: dict[PatientId, PatientState] = {}
+        self._awaited: dict[PatientId, Awaited] = {}
         self._alarms: dict[AlarmId, Alarm] = {}
         self._frames: defaultdict[PatientId, dict[tuple[str, int, int], Frame]] = defaultdict(dict)
         self._findings: defaultdict[PatientId, list[Finding]] = defaultdict(list)
@@ -27,6 +29,11 @@ class MemoryBoard:
         """Replace the patient's state."""
         with self._lock:
             self._states[state.patient] = state
+
+    def put_awaited(self, one: Awaited) -> None:
+        """Someone is here, of whom nothing has come yet."""
+        with self._lock:
+            self._awaited[one.patient] = one
 
     def put_alarm(self, alarm: Alarm) -> None:
         """Store the alarm's facts; an acknowledgement stays unless a new episode takes it back."""
@@ -60,6 +67,11 @@ class MemoryBoard:
         """The latest state of each patient, by name."""
         with self._lock:
             return [self._states[patient] for patient in sorted(self._states)]
+
+    def awaited(self) -> list[Awaited]:
+        """Those of whom there is no state, by name."""
+        with self._lock:
+            return [self._awaited[p] for p in sorted(self._awaited) if p not in self._states]
 
     def alarms(self, *, open_only: bool, limit: int, patient: PatientId | None = None) -> list[Alarm]:
         """Open ones most urgent first, and newest of equals; all of them newest first."""
@@ -107,3 +119,70 @@ class MemoryBoard:
         with self._lock:
             at = self._beats.get(role)
         return None if at is None else (now_us - at) / US_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySession:
+    """One sign-in of one person."""
+
+    digest: bytes
+    person: Person
+    began_us: int
+    seen_us: int
+    peer: str
+
+
+class MemorySessions:
+    """SessionStore in a dictionary behind one lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sessions: dict[bytes, MemorySession] = {}
+
+    def begin(self, digest: bytes, person: Person, now_us: int, peer: str) -> None:
+        """Keep a new session."""
+        with self._lock:
+            self._sessions[digest] = MemorySession(digest, person, now_us, now_us, peer)
+
+    def refused(self, username: str, now_us: int, peer: str) -> None:
+        """Nobody reads it here."""
+
+    def find(self, digest: bytes) -> MemorySession | None:
+        """The session, None when it has ended."""
+        with self._lock:
+            return self._sessions.get(digest)
+
+    def touch(self, digest: bytes, now_us: int) -> None:
+        """It was used."""
+        with self._lock:
+            if digest in self._sessions:
+                self._sessions[digest] = replace(self._sessions[digest], seen_us=now_us)
+
+    def end(self, digest: bytes, now_us: int) -> None:
+        """Someone signs out here."""
+        with self._lock:
+            self._sessions.pop(digest, None)
+
+    def end_all(self, username: str, by: str, now_us: int) -> int:
+        """Sign a person out everywhere."""
+        with self._lock:
+            theirs = [key for key, s in self._sessions.items() if s.person.username == username]
+            for key in theirs:
+                del self._sessions[key]
+        return len(theirs)
+
+    def of(self, username: str | None = None) -> list[MemorySession]:
+        """The newest first."""
+        with self._lock:
+            found = [s for s in self._sessions.values() if username in (None, s.person.username)]
+        return sorted(found, key=lambda s: -s.began_us)
+
+    def forget(self, seen_before_us: int, began_before_us: int, keep: int) -> None:
+        """Clear away what has expired, and of the rest all but the `keep` that began last."""
+        with self._lock:
+            for key, session in list(self._sessions.items()):
+                if session.seen_us < seen_before_us or session.began_us < began_before_us:
+                    del self._sessions[key]
+            newest = sorted(self._sessions.values(), key=lambda s: -s.began_us)
+            for session in newest[keep:]:
+                del self._sessions[session.digest]

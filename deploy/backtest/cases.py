@@ -10,10 +10,9 @@ from typing import Final
 
 from alerts.catalogue import STUDENT
 from alerts.limits import with_limits
-from deploy.annotated import Source, open_source
+from deploy.annotated import T0_US, Source, open_source
 from deploy.backtest.figures import Case, Truth
 from deploy.backtest.variant import Variant, same_signal, same_student, variants
-from deploy.commands.report import T0_US
 from deploy.playback import Analysed, Score, analyse, judge
 from deploy.sounded import calls
 from inference.report.labels import AF, Annotations, lethal, rhythm

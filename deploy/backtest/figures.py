@@ -93,6 +93,7 @@ def _truths(s: _Sums) -> dict[str, Any]:
         told["right"], told["wrong"] = s.right.total(), s.wrong.total()
         told["false_share"] = _share(s.wrong.total(), s.wrong.total() + s.right.total())
         right, wrong = (sum(n for (_, high), n in counted.items() if high) for counted in (s.right, s.wrong))
+        told["right_high"], told["wrong_high"] = right, wrong
         told["false_share_high"] = _share(wrong, wrong + right)
         told["wrong_by_rule"] = {code: n for (code, _), n in s.wrong.most_common()}
     if s.delays_s:

@@ -5,20 +5,22 @@ import functools
 import json
 import multiprocessing
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from alerts.catalogue import STUDENT
 from alerts.settings import AlarmSettings
-from deploy import wiring
+from deploy import alarmed, wiring
+from deploy.alarmed import analyse_recording as analyse_recording
+from deploy.annotated import T0_US as T0_US
 from deploy.annotated import Annotated, Source, open_source, sources
 from deploy.cli import EXIT_INPUT
-from deploy.playback import Analysed, Score, analyse, judge
+from deploy.playback import Score, judge
 from deploy.settings import Settings, load
 from deploy.sounded import calls, spans
 from inference.beats import detect_r_peaks
@@ -28,20 +30,21 @@ from inference.report.read import read_annotations
 from inference.report.tables import Compared, Detected, Rules, compare, line, summary
 from inference.serve.engine import load_engine
 from ingest.sources.recording import Recording
-from ingest.sources.replay import frames_of
 from liteheart.clock import US_PER_S
 from liteheart.errors import LiteHeartError, Misconfigured
 from liteheart.finding import Vitals
-from liteheart.ids import DeviceId, PatientId
 
-T0_US: Final = 1_700_000_000 * US_PER_S  # any whole second; results are relative to it
+R = TypeVar("R")
 CODES: Final = ("AFIB", "VF", "VT", "ASYSTOLE", "EXTREME_BRADY", "EXTREME_TACHY")
-_SETTLED_S: Final = 2.0  # a beat that is so old is not moved any more
+_SETTLED_S: Final = 3.5  # after which the search back for a missed beat has had its say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """REC..., what is the truth, what is compared with it, and how."""
     parser.add_argument("records", nargs="+", type=Path, metavar="REC", help="WFDB record, folder, or pack (.ecg.xz)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--alarms", action="store_true", help="instead: how many alarms, and which are false")
+    what.add_argument("--cinc2015", action="store_true", help="instead: the alarms of CinC-2015 and its score")
     parser.add_argument("--reference", default="atr", metavar="EXT", help="annotations taken for the truth (atr)")
     parser.add_argument("--test", metavar="EXT", help="compare these annotations instead of what LiteHeart finds")
     parser.add_argument("--live", action="store_true", help="beats as the live path knows them, second by second")
@@ -58,12 +61,19 @@ def run(args: argparse.Namespace) -> int:
     """JSON lines of the records and of all together, then the tables; exit status 2 when a record was left out."""
     if args.window_ms <= 0 or args.learning_s < 0:
         raise Misconfigured("report", "--window-ms must be above zero and --learning-s not below")
-    status, compared = 0, list[Compared]()
-    for result, error in _results(list(sources(args.records)), args):
-        if result is None:
-            print(f"liteheart report: {error}", file=sys.stderr)
-            status = EXIT_INPUT
-            continue
+    found, status = list(sources(args.records)), Status()
+    if args.cinc2015:
+        answers = list(status.kept(_results(found, args, alarmed.answer)))
+        if answers:
+            alarmed.print_answers(answers, args.format, _provenance(args))
+        return status.exit if answers else EXIT_INPUT
+    if args.alarms:
+        cases = list(status.kept(_results(found, args, alarmed.case)))
+        if cases:
+            alarmed.print_burden(cases, args.format, _provenance(args))
+        return status.exit if cases else EXIT_INPUT
+    compared: list[Compared] = []
+    for result in status.kept(_results(found, args, _compared)):
         compared.append(result)
         if args.format != "markdown":
             print(json.dumps({"kind": "record", **line(result)}), flush=True)
@@ -74,19 +84,37 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"kind": "summary", **total, **_provenance(args)}))
     if args.format != "json":
         print(("" if args.format == "markdown" else "\n") + markdown([line(r) for r in compared], total), end="")
-    return status
+    return status.exit
+
+
+class Status:
+    """The exit status: 2 when a record was left out, which is told on stderr."""
+
+    def __init__(self) -> None:
+        self.exit = 0
+
+    def kept(self, results: Iterable[R | str]) -> Iterator[R]:
+        """Results without those that are a reason why there is none."""
+        for result in results:
+            if isinstance(result, str):
+                print(f"liteheart report: {result}", file=sys.stderr)
+                self.exit = EXIT_INPUT
+            else:
+                yield result
 
 
 def _provenance(args: argparse.Namespace) -> dict[str, str]:
     """Day and command, without the folders in which the recordings lie."""
-    words = ["liteheart report", *(path.name for path in args.records), f"--reference {args.reference}"]
+    words = ["liteheart report", *(path.name for path in args.records)]
+    words += ["--cinc2015"] if args.cinc2015 else ["--alarms"] * args.alarms + [f"--reference {args.reference}"]
     words += [f"--test {args.test}"] if args.test else []
     words += ["--live"] * args.live + ["--no-student"] * args.no_student
     return {"date": datetime.now(UTC).date().isoformat(), "command": " ".join(words)}
 
 
-def _results(found: Sequence[Source], args: argparse.Namespace) -> Iterator[tuple[Compared | None, str]]:
-    one = functools.partial(_compared, args=args)
+def _results(found: Sequence[Source], args: argparse.Namespace, work: Callable[..., R]) -> Iterator[R | str]:
+    """What `work` makes of each, in order, or why nothing."""
+    one = functools.partial(_try, args=args, work=work)
     jobs = args.jobs or min(len(found), multiprocessing.cpu_count())
     if jobs <= 1:
         yield from map(one, found)
@@ -95,25 +123,31 @@ def _results(found: Sequence[Source], args: argparse.Namespace) -> Iterator[tupl
         yield from pool.map(one, found)
 
 
-def _compared(source: Source, args: argparse.Namespace) -> tuple[Compared | None, str]:
+def _try(source: Source, args: argparse.Namespace, work: Callable[..., R]) -> R | str:
     try:
-        opened = open_source(source, args.reference)
-        lead = opened.recording.lead_index(args.lead)
-        if args.test is not None:
-            said = read_annotations(source.path, args.test, opened.recording.fs_hz)
-            detected = annotated(said, opened.end_s)
-        else:
-            detected = detect(opened.recording, lead, model=args.model, student=not args.no_student, live=args.live)
-        return compare_one(opened, detected, Rules(args.window_ms / 1000.0, args.learning_s)), ""
+        return work(source, args)
     except LiteHeartError as error:
-        return None, str(error)
+        return str(error)
 
 
-def compare_one(opened: Annotated, detected: Detected, rules: Rules) -> Compared:
-    """The record's tables. Raises ValueError without annotations."""
+def _compared(source: Source, args: argparse.Namespace) -> Compared:
+    opened = open_source(source, args.reference)
+    lead = opened.recording.lead_index(args.lead)
+    if args.test is not None:
+        said = read_annotations(source.path, args.test, opened.recording.fs_hz)
+        detected = annotated(said, opened.end_s)
+    else:
+        detected = detect(opened.recording, lead, model=args.model, student=not args.no_student, live=args.live)
+    # of a recording's last seconds nobody lives to see what becomes known later
+    end_s = opened.end_s - (_SETTLED_S + 1.0) * args.live
+    return compare_one(opened, detected, Rules(args.window_ms / 1000.0, args.learning_s), end_s)
+
+
+def compare_one(opened: Annotated, detected: Detected, rules: Rules, end_s: float) -> Compared:
+    """The record's tables, up to `end_s`. Raises ValueError without annotations."""
     if opened.annotations is None:
         raise ValueError(f"{opened.recording.name}: nothing to compare with")
-    return compare(opened.recording.name, opened.annotations, detected, opened.end_s, rules)
+    return compare(opened.recording.name, opened.annotations, detected, end_s, rules)
 
 
 def annotated(said: Annotations, end_s: float) -> Detected:
@@ -140,15 +174,8 @@ def detect(recording: Recording, lead: int, *, model: Path | None, student: bool
     )
 
 
-def analyse_recording(recording: Recording, lead: int, settings: Settings, score: Score | None) -> Analysed:
-    """A recording as a patient's stream whose first sample is at T0_US, each frame arriving when it is complete."""
-    patient, device = PatientId("recording"), DeviceId("file")
-    frames = frames_of(recording, lead, patient=patient, device=device, boot=1, t0_us=T0_US)
-    return analyse(patient, (f.stamped(f.t1_us) for f in frames), settings.ingest, score)
-
-
 def live_beats(vitals: Sequence[Vitals]) -> list[float]:
-    """Seconds since T0_US at which the live path saw R peaks, each as it was known two to three seconds later."""
+    """Seconds since T0_US of R peaks as the live path knew them four seconds later, at the end as it knew them last."""
     found: list[float] = []
     for v in vitals:
         if v.since_beat_s is None or not v.rr_s:
@@ -159,7 +186,8 @@ def live_beats(vitals: Sequence[Vitals]) -> list[float]:
         for rr in reversed(v.rr_s):
             at -= rr
             known.append(at)
-        settled = [x for x in reversed(known) if t - _SETTLED_S - 1.0 < x <= t - _SETTLED_S]
+        until = t if v is vitals[-1] else t - _SETTLED_S
+        settled = [x for x in reversed(known) if x <= until]
         found += [x for x in settled if not found or x > found[-1] + 0.1]
     return found
 

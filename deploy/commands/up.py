@@ -29,7 +29,7 @@ from ingest.sources.replay import frames_of
 from ingest.sources.scripts import PatientScript, ward
 from ingest.sources.simulate import SimulatedPatient
 from liteheart.clock import US_PER_S, SystemClock
-from liteheart.errors import Misconfigured, Unreadable
+from liteheart.errors import Conflict, Misconfigured, Unreadable
 from liteheart.ids import DeviceId, PatientId
 from liteheart.signal import Frame
 
@@ -182,12 +182,19 @@ async def _admit_all(system: System, args: argparse.Namespace, paths: Sequence[P
 async def _admit(group: asyncio.TaskGroup, system: System, args: argparse.Namespace, beds: Sequence[_Bed]) -> None:
     """Register the devices and start them, spread over a second as real ones are."""
     now_us = SystemClock().now_us()
-    register = system.storage.devices.register
-    tokens = await asyncio.to_thread(
-        lambda: [register(bed.device, bed.patient, now_us=now_us, bed=bed.bed) for bed in beds]
-    )
+    tokens = await asyncio.to_thread(lambda: [_register(system, bed, now_us) for bed in beds])
     for i, (bed, token) in enumerate(zip(beds, tokens, strict=True)):
         group.create_task(_wear(system, bed, token if args.sign_in else None, delay_s=i / len(beds)))
+
+
+def _register(system: System, bed: _Bed, now_us: int) -> str:
+    """The device's token. In a bed of ours someone may lie who was admitted, or played here before."""
+    register = system.storage.devices.register
+    try:
+        return register(bed.device, bed.patient, now_us=now_us, bed=bed.bed)
+    except Conflict as conflict:
+        log.warning("a patient of ours is without a bed: %s", conflict, extra={"patient": bed.patient})
+        return register(bed.device, bed.patient, now_us=now_us)
 
 
 async def _wear(system: System, bed: _Bed, token: str | None, *, delay_s: float) -> None:

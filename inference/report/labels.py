@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from inference.report.intervals import Intervals, intervals
 from inference.report.matching import Seconds
+from liteheart.lethal import LETHAL, LethalLimits
 
 CLASSES: Final = "NSVFQ"
 CLASS_OF: Final = {
@@ -92,23 +93,12 @@ def ventricular_runs(beats: Beats, least: int) -> list[tuple[float, float, int]]
     return [(float(beats.t_s[a]), float(beats.t_s[b - 1]), b - a) for a, b in runs if b - a >= least]
 
 
-@dataclass(frozen=True, slots=True)
-class LethalLimits:
-    """The PhysioNet/CinC 2015 definitions. They are the yardstick and do not move with a monitor's settings."""
+def lethal(a: Annotations, end_s: float, limits: LethalLimits = LETHAL) -> dict[str, Intervals]:
+    """Stretches of each lethal rhythm by the alarm's code, from the beats and brackets of an annotator.
 
-    asystole_s: float = 4.0
-    brady_bpm: float = 40.0
-    brady_beats: int = 5
-    tachy_bpm: float = 140.0
-    tachy_beats: int = 17
-    vt_bpm: float = 100.0
-    vt_beats: int = 5
-    vf_s: float = 4.0
-
-
-def lethal(a: Annotations, end_s: float, limits: LethalLimits | None = None) -> dict[str, Intervals]:
-    """Stretches of each lethal rhythm by the alarm's code, from the beats and brackets of an annotator."""
-    s, vf, beats = limits or LethalLimits(), fibrillation(a, end_s), beats_of(a)
+    The limits are the yardstick and do not move with a monitor's settings.
+    """
+    s, vf, beats = limits, fibrillation(a, end_s), beats_of(a)
     rr = np.diff(beats.t_s)
     t = beats.t_s.tolist()
     in_vf = [bool(len(vf)) and bool(np.any((vf[:, 0] < y) & (vf[:, 1] > x))) for x, y in itertools.pairwise(t)]

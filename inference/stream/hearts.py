@@ -13,6 +13,7 @@ from inference.stream.state import (
     ALIKE,
     BEAT_COUNT,
     BEATS,
+    DOUBTED,
     END,
     FIRST_BEAT,
     HEARD,
@@ -21,6 +22,7 @@ from inference.stream.state import (
     RR_COUNT,
     RR_MOST,
     SEEN_FROM,
+    SINCE_BEAT_S,
     STRENGTH,
     UNKNOWN,
     USUAL_KNOWN,
@@ -131,6 +133,7 @@ def _shape(p: int, old: int, kept: int, low: F32, origin: int, plan: Plan, st: S
         cut(low, at, origin, plan.upper, slow, begin, plan.step, plan.per_grid, st.wave[p, k], spare)
         st.wide_s[p, k] = width_s(st.wave[p, k], spare)
         st.kind[p, k, ALIKE] = UNKNOWN
+        st.kind[p, k, DOUBTED] = 0.0
 
 
 @compiled
@@ -141,8 +144,14 @@ def learn(p: int, plan: Plan, st: State, scratch: F32) -> None:
     stop = whole(p, count[END] - plan.after_n, st)
     n = stop - first
     recent = min(n, plan.memory)
-    if recent >= 3:
-        st.level[p, STRENGTH] = middle(st.strength[p, stop - recent : stop], recent, scratch)
+    believed = scratch[:recent]
+    held = 0
+    for k in range(stop - recent, stop):
+        if st.kind[p, k, DOUBTED] == 0:
+            believed[held] = st.strength[p, k]
+            held += 1
+    if held >= 3:
+        st.level[p, STRENGTH] = middle(believed, held, scratch[recent:])
     if n < 4:
         return
     rr = scratch[: n - 1]
@@ -166,27 +175,37 @@ def learn(p: int, plan: Plan, st: State, scratch: F32) -> None:
 
 @compiled
 def pulse(p: int, plan: Plan, st: State, out: F64, rr: F64) -> None:
-    """RR intervals since the signal is whole, and the mean rate of the last ones without the shortest and longest."""
+    """Time since the last beat, RR intervals since the signal is whole, and the mean rate of the last ones without the
+    shortest and longest. Bursts that are doubted are none of them.
+    """
     count = st.tally[p]
-    end, stop = count[END], count[FIRST_BEAT] + count[BEAT_COUNT]
+    end, stop = count[END], 0
+    at = np.empty(count[BEAT_COUNT], np.int64)
+    for k in range(count[FIRST_BEAT], count[FIRST_BEAT] + count[BEAT_COUNT]):
+        if st.kind[p, k, DOUBTED] == 0:
+            at[stop] = st.at[p, k]
+            stop += 1
+    out[SINCE_BEAT_S] = np.nan
+    if end > count[SEEN_FROM]:
+        out[SINCE_BEAT_S] = (end - max(at[stop - 1] if stop else 0, count[SEEN_FROM])) / plan.fs
     first = stop
-    while first > count[FIRST_BEAT] and st.at[p, first - 1] >= count[SEEN_FROM] and stop - first <= RR_MOST:
+    while first > 0 and at[first - 1] >= count[SEEN_FROM] and stop - first <= RR_MOST:
         first -= 1
     held = max(stop - first - 1, 0)
     out[RR_COUNT] = held
     for k in range(held):
-        rr[k] = np.rint(1e4 * (st.at[p, first + k + 1] - st.at[p, first + k]) / plan.fs) / 1e4
+        rr[k] = np.rint(1e4 * (at[first + k + 1] - at[first + k]) / plan.fs) / 1e4
     out[RATE_BPM] = np.nan
     since = max(count[SEEN_FROM], end - plan.rate_n)
     first = stop
-    while first > count[FIRST_BEAT] and st.at[p, first - 1] >= since:
+    while first > 0 and at[first - 1] >= since:
         first -= 1
     intervals = stop - first - 1
-    if intervals < 2 or end - st.at[p, stop - 1] > plan.silent_n:
+    if intervals < 2 or end - at[stop - 1] > plan.silent_n:
         return
     total, low, high = 0.0, np.inf, 0.0
     for k in range(first, stop - 1):
-        interval = (st.at[p, k + 1] - st.at[p, k]) / plan.fs
+        interval = (at[k + 1] - at[k]) / plan.fs
         total, low, high = total + interval, min(low, interval), max(high, interval)
     mean = (total - low - high) / (intervals - 2) if intervals >= 5 else total / intervals
-    out[RATE_BPM] = 60.0 / max(mean, (end - st.at[p, stop - 1]) / plan.fs)
+    out[RATE_BPM] = 60.0 / max(mean, (end - at[stop - 1]) / plan.fs)

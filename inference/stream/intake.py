@@ -109,6 +109,12 @@ def _append(count: I64, part: F32, new: F32, plan: Plan, row: F32) -> int:
     used = count[USED] = _used(count[USED], n, plan.keep)
     count[END] = end + n
     shift = used - (end + n)  # from stream to row
+    odd = np.int32(0)
+    for k in range(n):
+        odd += not abs(new[k]) <= np.float32(MOST_MV)  # NaN too
+    if odd == 0 and count[GAP_FROM] < 0:
+        row[used - n : used] = new
+        return int(end)
     changed = end
     for k in range(n):
         i = end + k

@@ -1,7 +1,8 @@
 """Kinds of beats: how like the patient's usual beat each is, and what follows for runs and for the intervals.
 
-A run is told from five beats together: unlike the usual one, and like one another, as those of one focus are. Each
-alone need not be very wide or very large. Fitted to the CinC-2015 alarms and MIT-BIH, see `VentricularSettings`.
+A run is told from five beats together: unlike the usual one, like one another, as those of one focus are, and faster
+than what came before. Each alone need not be very wide or very large. Fitted to the CinC-2015 alarms and MIT-BIH, see
+`RunSettings`.
 """
 
 import numpy as np
@@ -16,13 +17,11 @@ from inference.stream.state import (
     ECTOPIC,
     END,
     FIRST_BEAT,
-    IRREGULAR,
     NEIGHBOUR,
     ODD,
     RUN,
     RUN_BPM,
     SEEN_FROM,
-    SQI,
     UNKNOWN,
     USUAL_KNOWN,
     USUAL_WIDTH,
@@ -35,6 +34,9 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 WINDOW = 5  # beats
+BEFORE_LEAST = 6  # intervals before a run that tell how fast it is; with fewer, all that are known
+NEVER = -99.0  # log odds
+LOG_MOST, LOG_LEAST = 1.0, 0.1  # of the ratio of intervals: a run that is faster or slower still says no more
 
 
 @compiled
@@ -82,11 +84,10 @@ def run_of(p: int, plan: Plan, st: State, out: F64, scratch: F32) -> None:
     recent = stop - 1
     while recent > first and st.at[p, recent - 1] >= whole_by - plan.fs:
         recent -= 1
-    odds = _doubt(float(out[IRREGULAR]), float(out[SQI]), plan)
     usual_rr = _usual_rr(p, st, first, stop, scratch)
     longest, ends = 0, stop
     for end in range(stop, recent, -1):  # beats end - 1 backwards
-        run = _together(p, plan, st, first, end, odds, usual_rr, scratch)
+        run = _together(p, plan, st, first, end, usual_rr, scratch)
         if run == 0:
             run = min(_alone(p, st, first, end), WINDOW - 1)
         if run > longest:
@@ -98,19 +99,41 @@ def run_of(p: int, plan: Plan, st: State, out: F64, scratch: F32) -> None:
 
 
 @compiled
-def _together(p: int, plan: Plan, st: State, first: int, end: int, odds: float, usual_rr: float, spare: F32) -> int:
+def _together(p: int, plan: Plan, st: State, first: int, end: int, usual_rr: float, spare: F32) -> int:
     """Beats that end with number end - 1, of which every five in a row are a run: wide, and not slower than usual."""
     run = 0
     while end - WINDOW >= first:
         begin, wide_s = end - WINDOW, 0.0
         for k in range(begin, end):
             wide_s += st.wide_s[p, k] / WINDOW
-        slow = st.at[p, end - 1] - st.at[p, begin] > plan.run.slower * usual_rr * (WINDOW - 1)
-        if slow or wide_s < plan.run.wide_s or odds + odds_of_run(st.kind[p, begin:end], plan, spare) < 0:
+        rr = (st.at[p, end - 1] - st.at[p, begin]) / (WINDOW - 1)
+        if rr > plan.run.slower * usual_rr or wide_s < plan.run.wide_s:
+            break
+        if not _breaks_out(p, plan, st, first, begin, rr, odds_of_run(st.kind[p, begin:end], plan, spare)):
             break
         run = run + 1 if run else WINDOW
         end -= 1
     return run
+
+
+@compiled
+def _breaks_out(p: int, plan: Plan, st: State, first: int, begin: int, rr: float, odds: float) -> bool:
+    """Whether the log odds stay above zero with what the rate adds: how much faster five beats `rr` apart, the first
+    of them number `begin`, are than the quicker quarter of the intervals before. The quicker ones, for in atrial
+    fibrillation and among extra beats some short intervals come together by chance.
+
+    Nothing need be sorted: the quartile is as long as it must be where few enough intervals are shorter.
+    """
+    most = odds / plan.run.faster  # that the logarithm of rr over the quartile may be
+    if most < -LOG_MOST:
+        return False
+    if most >= LOG_LEAST:
+        return True
+    stop = begin if begin - first >= BEFORE_LEAST else st.tally[p, FIRST_BEAT] + st.tally[p, BEAT_COUNT] - 1
+    limit, shorter = rr / np.exp(most), 0
+    for k in range(first, stop):
+        shorter += st.at[p, k + 1] - st.at[p, k] < limit
+    return bool(shorter <= (stop - first) // 4)
 
 
 @compiled
@@ -120,14 +143,6 @@ def _alone(p: int, st: State, first: int, end: int) -> int:
     while end - 1 - run >= first and st.kind[p, end - 1 - run, VENTRICULAR] > 0:
         run += 1
     return run
-
-
-@compiled
-def _doubt(irregular: float, sqi: float, plan: Plan) -> float:
-    """What the signal's quality and the rhythm add to the log odds: in fibrillation of the atria, a beat that comes
-    early is often conducted wide.
-    """
-    return plan.run.bias + plan.run.quality * sqi - plan.run.irregular * min(max(irregular, 0.0), 2.0)
 
 
 @compiled
@@ -141,15 +156,17 @@ def _usual_rr(p: int, st: State, first: int, stop: int, spare: F32) -> float:
 
 @compiled
 def odds_of_run(kind: F32, plan: Plan, spare: F32) -> float:
-    """What the shapes of five beats add to the log odds that they are a ventricular run; their kinds are [5, KINDS]."""
+    """Log odds, from shapes alone, that five beats are a ventricular run; their kinds are [5, KINDS]."""
     s, unlike = plan.run, 0.0
     for k in range(WINDOW):
         alike = kind[k, ALIKE] if kind[k, ALIKE] > UNKNOWN else (0.0 if kind[k, VENTRICULAR] > 0 else 1.0)
         unlike -= stretched(alike)
         if k:
             spare[k - 1] = stretched(kind[k, NEIGHBOUR])
+    if unlike < s.least_unlike * WINDOW:
+        return NEVER
     mutual = middle(spare, WINDOW - 1, spare[WINDOW:])
-    return s.unlike * unlike / WINDOW + s.mutual * mutual
+    return s.bias + s.unlike * unlike / WINDOW + s.mutual * mutual
 
 
 @compiled

@@ -46,11 +46,11 @@ class Lane:
 
     def forward(self, row: list[int], samples: list[F32], due: list[bool]) -> tuple[F64, F64]:
         """samples[k] [n, at most `most`] follow in row[k], which may come more than once; where due[k], a second ends.
-        Results [k, RESULTS] and RR intervals [k, RR_MOST], both without meaning where no second was due.
+        Results [k, RESULTS] and RR intervals [k, RR_MOST], 0 beyond the last; without meaning where no second was due.
         """
         starts = np.zeros(len(row) + 1, np.int64)
         np.cumsum([len(s) for s in samples], out=starts[1:])
-        out, rr = np.empty((len(row), RESULTS)), np.empty((len(row), RR_MOST))
+        out, rr = np.empty((len(row), RESULTS)), np.zeros((len(row), RR_MOST))
         seconds(
             np.array(row, np.int64), starts, np.concatenate(samples), np.array(due), self._plan, self._state, out, rr
         )

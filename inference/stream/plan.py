@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.signal import butter, sosfilt_zi
 
-from inference.beats import BeatSettings
+from inference.beats import BeatSettings, TrustSettings
 from inference.fibrillation import FibrillationSettings
 from inference.quality import QualitySettings
 from inference.stream import design
 from inference.stream.peaks import Limits
 from inference.stream.shapes import ShapeLimits
-from inference.stream.state import Detector, Plan, RunLimits, Weights
+from inference.stream.state import Detector, Plan, RunLimits, TrustLimits, Weights
 from inference.stream.waves import WaveLimits
 from inference.ventricular import AFTER_S, GRID_HZ
 
@@ -47,6 +47,7 @@ def plan_of(s: "RhythmSettings", fs_hz: float) -> Plan:
         shape=ShapeLimits(*astuple(beats.shape)),
         run=RunLimits(*astuple(beats.run)),
         irregular=np.array([*beats.irregular.weights, beats.irregular.bias]),
+        trust=TrustLimits(*astuple(TrustSettings())),
         wave=_waves(s.waves, s.fibrillation_s, fs_hz),
         fibrillation_n=round(s.fibrillation_s * fs_hz),
         bursts=s.bursts,

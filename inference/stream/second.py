@@ -42,6 +42,7 @@ from inference.stream.state import (
     Plan,
     State,
 )
+from inference.stream.trust import doubt
 from inference.stream.waves import MEASURES, looks_like, measure
 
 F32 = npt.NDArray[np.float32]
@@ -70,10 +71,9 @@ def _second(p: int, plan: Plan, st: State, out: F64, rr: F64, scratch: F32) -> N
     seek(p, plan, st, scratch)
     learn(p, plan, st, scratch)
     out[SIGNAL_S] = signal_s
-    out[SINCE_BEAT_S] = np.nan
-    if signal_s > 0:
-        last = st.at[p, count[FIRST_BEAT] + count[BEAT_COUNT] - 1] if count[BEAT_COUNT] else 0
-        out[SINCE_BEAT_S] = (end - max(last, count[SEEN_FROM])) / plan.fs
+    _quality(p, plan, st, out, scratch)
+    classify(p, plan, st)
+    doubt(p, plan, st, out)
     pulse(p, plan, st, out, rr)
     out[FIBRILLATION_S] = _fibrillation(p, signal_s, plan, st)
     tail = natives(p, int(np.rint(plan.fs)), plan, st)
@@ -81,8 +81,6 @@ def _second(p: int, plan: Plan, st: State, out: F64, rr: F64, scratch: F32) -> N
     st.level[p, FLAT_S] = st.level[p, FLAT_S] + len(tail) / plan.fs if flat else 0.0
     out[FLAT] = st.level[p, FLAT_S]
     out[DEAD_S] = _dead_s(p, tail, flat, float(out[SINCE_BEAT_S]), plan, st)
-    _quality(p, plan, st, out, scratch)
-    classify(p, plan, st)
     out[IRREGULAR] = _irregular(p, plan, st, scratch)
     run_of(p, plan, st, out, scratch)
 

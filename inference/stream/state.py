@@ -20,7 +20,7 @@ SECONDS = 5  # over which powers are kept
 # columns of State.count
 END, SEEN_FROM, GAP_FROM, WAVES, HEARD, FIRST_BEAT, BEAT_COUNT, USUAL_KNOWN, USED, LOW_USED, COUNTS = range(11)
 # columns of State.level
-FLAT_S, STRENGTH, USUAL_WIDTH, DEAD_FOR_S, DEAD_AGO_S, BASE_MV, LEVELS = range(7)
+FLAT_S, STRENGTH, USUAL_WIDTH, DEAD_FOR_S, DEAD_AGO_S, BASE_MV, CLEAR, LEVELS = range(8)
 # columns of State.part: one second each
 SAMPLES, MISSING, SLOW, FAST, MUSCLE, PARTS = range(6)
 # columns of the results
@@ -41,7 +41,7 @@ SAMPLES, MISSING, SLOW, FAST, MUSCLE, PARTS = range(6)
     RESULTS,
 ) = range(14)
 # columns of State.kind
-ALIKE, NEIGHBOUR, VENTRICULAR, ODD, KINDS = range(5)
+ALIKE, NEIGHBOUR, VENTRICULAR, ODD, DOUBTED, KINDS = range(6)
 UNKNOWN = -9.0  # in ALIKE: the beat is not whole yet, or there is no usual one
 # bits of REASONS
 GAP, FLAT_LINE, SATURATED, NO_BEATS, NOISE = 1, 2, 4, 8, 16
@@ -64,7 +64,7 @@ class State(NamedTuple):
     wide_s: F32  # [p, BEATS]
     wave: F32  # [p, BEATS, POINTS]
     usual: F32  # [p, POINTS]
-    kind: F32  # [p, BEATS, KINDS] how like the usual beat and the one before, see `kinds.py`
+    kind: F32  # [p, BEATS, KINDS] how like the usual beat and the one before, see `kinds.py`, `trust.py`
 
 
 class Detector(NamedTuple):
@@ -95,6 +95,7 @@ class Plan(NamedTuple):
     shape: ShapeLimits
     run: "RunLimits"
     irregular: F64  # weights, the bias last
+    trust: "TrustLimits"
     wave: WaveLimits
     fibrillation_n: int  # native samples
     burst_peaks: float  # and the kurtosis of the slope likewise
@@ -120,14 +121,27 @@ class RunLimits(NamedTuple):
 
     bias: float
     unlike: float
+    least_unlike: float
     mutual: float
-    quality: float
-    irregular: float
+    faster: float
     wide_s: float
     slower: float
     odd: float
     rather_odd: float
     odd_wider_s: float
+
+
+class TrustLimits(NamedTuple):
+    """`TrustSettings`."""
+
+    clear: float
+    follow: float
+    same: float
+    weak: float
+    weak_alike: float
+    poor: float
+    poor_alike: float
+    poor_strength: float
 
 
 class Weights(NamedTuple):

@@ -269,7 +269,7 @@ class TestIntervals:
     ) -> None:
         fibrillating = [second(t, irregularity=2.0) for t in range(1, 120)]
         calm = [second(t, irregularity=-2.0) for t in range(120, 160)]
-        assert told(play(engine, [*fibrillating, *calm])) == [("AFIB", "raised", 7.0), ("AFIB", "ended", 140.0)]
+        assert told(play(engine, [*fibrillating, *calm])) == [("AFIB", "raised", 12.0), ("AFIB", "ended", 140.0)]
 
     def test_its_end_may_flicker(self, engine: AlarmEngine, second: Second, play: Play, told: Told) -> None:
         fibrillating = [second(t, irregularity=2.0) for t in range(1, 30)]

@@ -248,8 +248,8 @@ class TestAtrialFibrillation:
         assert "AFIB" not in judge(second(0, irregularity=0.3), S)
         assert judge(second(0, irregularity=0.2), S)["AFIB"] is Absent.ABSENT
 
-    def test_onset_lies_half_of_the_intervals_back(self, second: Make, t0_us: int) -> None:
-        assert only(second(0, irregularity=2.0)).onset_us == t0_us - 9_600_000
+    def test_onset_lies_a_quarter_of_the_intervals_back(self, second: Make, t0_us: int) -> None:
+        assert only(second(0, irregularity=2.0)).onset_us == t0_us - 4_800_000
 
     def test_noise_can_end_it_and_not_begin_it(self, second: Make, noise: Quality) -> None:
         assert "AFIB" not in judge(second(0, irregularity=3.0, quality=noise), S)

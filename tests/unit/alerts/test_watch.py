@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from alerts.settings import AlarmSettings
-from alerts.watch import WATCHED, watch, watch_answers, watch_clocks
+from alerts.watch import WATCHED, watch, watch_answers, watch_awaited, watch_clocks
 from liteheart.alarm import Alarm, AlarmEvent, Kind, Priority
-from liteheart.board import PatientState
+from liteheart.board import Awaited, PatientState
 from liteheart.ids import DeviceId, PatientId, alarm_id
 
 S = AlarmSettings()
@@ -93,6 +93,38 @@ def test_only_the_silent_patient_is_told() -> None:
 
 def test_watched_names_what_it_raises() -> None:
     assert {e.alarm.condition for e in [*at(16), *at(61)]} == set(WATCHED)
+
+
+def never_heard(
+    now_s: float, is_open: Alarm | None = None, since_s: float = 0.0, **settings: float
+) -> list[AlarmEvent]:
+    known = {P: is_open} if is_open else {}
+    now_us, listening_us = LAST_US + round(now_s * 1e6), LAST_US + round(since_s * 1e6)
+    return watch_awaited([Awaited(P, LAST_US)], known, now_us, dataclasses.replace(S, **settings), listening_us)
+
+
+def test_who_was_never_heard_is_missed_a_minute_after_admission() -> None:
+    assert never_heard(-5) == never_heard(60.0) == []
+    (event,) = never_heard(60.1)
+    assert told([event]) == [("NO_DATA", "raised", 60.0)]
+    assert event.alarm.onset_us == LAST_US
+    assert event.alarm.message == "nothing received for more than 60 s since admission"
+    assert (event.alarm.kind, event.alarm.late) == (Kind.TECHNICAL, False)
+    assert never_heard(30 * 86_400, event.alarm) == [], "nobody is taken for discharged who was never here"
+    assert told(never_heard(15.1, awaited_s=15.0)) == [("NO_DATA", "raised", 15.0)]
+
+
+def test_the_first_data_end_it() -> None:
+    (event,) = never_heard(61)
+    (end,) = watch([state(LAST_US + 300_000_000)], {P: event.alarm}, LAST_US + 301_000_000, S)
+    assert told([end]) == [("NO_DATA", "ended", 300.0)]
+
+
+def test_who_was_never_heard_has_a_minute_of_listening() -> None:
+    assert never_heard(3659, since_s=3600) == []
+    (event,) = never_heard(3661, since_s=3600)
+    assert told([event]) == [("NO_DATA", "raised", 3660.0)]
+    assert event.alarm.late
 
 
 def test_silence_counts_only_while_a_monitor_listened() -> None:

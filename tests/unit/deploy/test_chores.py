@@ -79,6 +79,16 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.storage.close()
 
 
+def test_who_never_sent_is_told_where_one_process_does_everything(bench: Bench) -> None:
+    bench.storage.devices.register(DeviceId("d"), P, now_us=T0, bed="Bed 7")
+    bench.beats(-20, 61)
+    assert bench.watch(60) == []
+    assert bench.watch(61) == [("NO_DATA", "raised")]
+    bench.heard(62)
+    bench.beats(62, 64)
+    assert bench.watch(64) == [("NO_DATA", "ended")]
+
+
 def test_a_silent_patient_is_told_while_a_monitor_runs(bench: Bench) -> None:
     bench.heard()
     bench.beats(-20, 16)

@@ -13,6 +13,7 @@ from inference.report.markdown import markdown
 from inference.report.matching import match
 from inference.report.spread import rate_bpm, rate_errors_bpm, rate_figures, timing_figures, windows, wrong_beats
 from inference.report.tables import Detected, Rules, compare, line, summary
+from liteheart.lethal import LethalLimits
 
 
 def beats(text: str, rr_s: float = 0.8, start_s: float = 0.5) -> Annotations:
@@ -130,7 +131,10 @@ def test_lethal_spells_from_beats() -> None:
     slow, fast = lethal(beats("N" * 8, 1.6), 20), lethal(beats("N" * 30, 0.4), 20)
     assert slow["EXTREME_BRADY"] == pytest.approx(np.array([[0.5, 0.5 + 7 * 1.6]]))
     assert fast["EXTREME_TACHY"] == pytest.approx(np.array([[0.5, 0.5 + 29 * 0.4]]))
-    assert not len(lethal(beats("N" * 16, 0.4), 20)["EXTREME_TACHY"])  # sixteen beats are not seventeen
+    assert not len(lethal(beats("N" * 12, 0.4), 20)["EXTREME_TACHY"])  # twelve beats are not thirteen
+    assert len(lethal(beats("N" * 13, 0.4), 20)["EXTREME_TACHY"]) == 1
+    strict = LethalLimits(tachy_beats=17)
+    assert not len(lethal(beats("N" * 16, 0.4), 20, strict)["EXTREME_TACHY"])  # sixteen beats are not seventeen
     assert len(lethal(beats("NNVVVVVN", 0.5), 20)["VT"]) == 1
     assert not len(lethal(beats("NNVVVVVN", 0.61), 20)["VT"])  # slower than 100
     vf = Annotations.of([1, 2, 2.5, 9, 9.5], list("NN[]N"))

@@ -89,7 +89,14 @@ def test_everything_but_the_page_needs_a_session(guarded: Any, denied: Any) -> N
 def test_a_session_is_a_strict_cookie_and_ends_at_sign_out(guarded: Any) -> None:
     client = guarded.client()
     answer = client.post("/api/v1/session", json={"username": "ada", "password": "ada-secret"})
-    assert answer.json() == {"username": "ada", "role": "nurse", "may_acknowledge": True, "can_sign_out": True}
+    rights = ["acknowledge", "admit", "break_glass", "identity", "limits", "look", "note", "pair", "report"]
+    assert answer.json() == {
+        "username": "ada",
+        "role": "nurse",
+        "may": rights,
+        "may_acknowledge": True,
+        "can_sign_out": True,
+    }
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "samesite=strict" in cookie.lower()
