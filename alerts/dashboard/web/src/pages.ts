@@ -1,4 +1,5 @@
 // The pages besides the wall. One line each: it loads with the first visit, code, words and styles together.
+import { t } from "./i18n/index.ts";
 import type { Route } from "./kernel/route.ts";
 import type { Station } from "./kernel/station.ts";
 import type { Alarm, Right } from "./kernel/types.ts";
@@ -33,6 +34,15 @@ export interface PageEntry {
   load(): Promise<PageModule>;
 }
 
-export const PAGES: readonly PageEntry[] = [];
+export const PAGES: readonly PageEntry[] = [
+  { name: "patient", label: null, load: () => import("./patient/page.ts") },
+  { name: "list", label: t.pageNames.list, load: () => import("./wall/list.ts") },
+  { name: "shift", label: t.pageNames.shift, right: "report", load: () => import("./office/shift.ts") },
+  { name: "burden", label: t.pageNames.burden, right: "report", load: () => import("./office/burden.ts") },
+  { name: "admit", label: t.pageNames.admit, right: "pair", load: () => import("./office/admit.ts") },
+  { name: "people", label: t.pageNames.people, right: "people", load: () => import("./office/people.ts") },
+  { name: "audit", label: t.pageNames.audit, right: "audit", load: () => import("./office/audit.ts") },
+  { name: "account", label: null, load: () => import("./office/account.ts") },
+];
 
 export const pageOf = (name: string): PageEntry | undefined => PAGES.find((page) => page.name === name);

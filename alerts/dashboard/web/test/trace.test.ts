@@ -69,3 +69,51 @@ test("whoever falls far behind jumps to the newest", () => {
   for (let i = 0; i < 30; i++) trace.push(second(i));
   assert.ok(play(trace, 30).points < 10 * 250);
 });
+
+// Ages and values of what was played in the last `seconds`.
+function past(trace: Trace, seconds: number): { ago: number[]; gaps: number } {
+  const seen = { ago: [] as number[], gaps: 0 };
+  trace.behind(seconds, (ago, mv) => {
+    if (Number.isNaN(mv)) seen.gaps++;
+    else seen.ago.push(ago);
+  });
+  return seen;
+}
+
+test("a strip that comes into sight knows its past, to the pen and no farther", () => {
+  const trace = new Trace();
+  for (let i = 0; i < 6; i++) trace.push(second(i));
+  trace.toLive();
+  const { ago, gaps } = past(trace, 2);
+  assert.equal(gaps, 0);
+  assert.equal(ago.length, 500);
+  assert.ok(ago.every((s) => s > 0 && s <= 2));
+  assert.ok(ago.every((s, i) => i === 0 || s < (ago[i - 1] ?? 0)));
+});
+
+test("what was missed fills the hole when it comes late but in order", () => {
+  const trace = new Trace();
+  for (let i = 0; i < 3; i++) trace.push(second(i));
+  play(trace, 8); // the link is away: it starves
+  for (let i = 1; i < 9; i++) trace.push(second(i)); // some twice, then what was missed, then live
+  trace.toLive();
+  assert.deepEqual(past(trace, 5).gaps, 0);
+  assert.equal(past(trace, 5).ago.length, 1250);
+});
+
+test("being told twice for long is no clock that was set back", () => {
+  const trace = new Trace();
+  for (let i = 0; i < 12; i++) trace.push(second(i));
+  for (let i = 2; i < 12; i++) trace.push(second(i));
+  trace.push(second(12));
+  trace.toLive();
+  assert.equal(past(trace, 8).ago.length, 2000);
+  for (let i = 0; i < 8; i++) trace.push(second(i, { sequence: BigInt(1000 + i) })); // and this is one
+  assert.ok((trace.playedUs ?? 0) < T0 + 8e6);
+});
+
+test("a past that is long gone is let go", () => {
+  const trace = new Trace();
+  for (let i = 0; i < 100; i++) trace.push(second(i)); // nobody looks
+  assert.ok(past(trace, 100).ago.length < 22 * 250);
+});

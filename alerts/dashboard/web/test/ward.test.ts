@@ -110,3 +110,21 @@ test("what was read before a press does not take the press back", () => {
   w.setCare({ at_us: NOW_US + 6, pauses: [], escalations: [] });
   assert.equal(w.pauses.length, 0);
 });
+
+test("who was never heard is on the wall as silent", () => {
+  const w = ward(["p-1", "Bed 1"]);
+  const never = { last_arrival_us: null, last_sample_us: null, fs_hz: null, heart_rate_bpm: null, codes: [] };
+  w.setState(state("p-2", { ...never, bed: "Bed 2", since_us: NOW_US - 3600e6 }));
+  assert.deepEqual(w.order(true), ["p-2", "p-1"], "a silent one before one who is heard");
+  const vitals = w.vitals(w.states.get("p-2") ?? state("p-2"));
+  assert.deepEqual([vitals.ageS, vitals.stale, vitals.delayedS, vitals.heartRate], [null, true, 0, null]);
+  assert.equal(w.states.get("p-2")?.bed, "Bed 2");
+});
+
+test("who is discharged leaves the wall at once", () => {
+  const w = ward(["p-1", "Bed 1"], ["p-2", "Bed 2"]);
+  const before = w.revision;
+  w.setState(state("p-1", { discharged: true }));
+  assert.deepEqual([...w.states.keys()], ["p-2"]);
+  assert.ok(w.revision > before, "the wall is put in order again");
+});

@@ -10,6 +10,7 @@ export interface LinkHandlers {
   up(): void;
   down(): void;
   retry(): Promise<boolean>; // whether to try again
+  seen(): number | null; // server time of the newest that was told, in microseconds
 }
 
 export class Link {
@@ -30,7 +31,9 @@ export class Link {
   open(): void {
     this.close();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/live`);
+    const seen = this.handlers.seen();
+    const since = seen === null ? "" : `?seen_us=${Math.floor(seen)}`; // the server tells what was missed since
+    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/live${since}`);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     this.lastAt = performance.now();

@@ -1,22 +1,9 @@
-// Audible alarms along the lines of IEC 60601-1-8: bursts by priority, a pause that a worse alarm breaks through.
+// Audible alarms: the worst that waits sounds in its own rhythm; a pause that a worse alarm breaks through.
+import { BURSTS, type Burst, type BurstName, HARMONICS, isBurst, lengthOf, RISE } from "./bursts.ts";
+
 const PAUSE_S = 120;
 const HIGH = 3;
-const five = [0, 0.24, 0.48, 0.86, 1.1];
-
-interface Burst {
-  at: number[]; // seconds
-  last: number;
-  every: number;
-  pitch: number; // Hz
-}
-
-type BurstName = 1 | 2 | 3 | "fault";
-const BURSTS: Record<BurstName, Burst> = {
-  3: { at: [...five, ...five.map((s) => s + 2)], last: 0.15, every: 7, pitch: 740 },
-  2: { at: [0, 0.32, 0.64], last: 0.2, every: 15, pitch: 587 },
-  1: { at: [0], last: 0.25, every: 30, pitch: 494 },
-  fault: { at: [0, 0.35], last: 0.28, every: 8, pitch: 330 },
-};
+const LOUD = 0.15; // of full scale: the harmonics add up to 2.3 times that
 
 // One thing that waits to be heard.
 export interface Wanted {
@@ -106,23 +93,20 @@ export class Sound {
     return !this.#pausedKeys.has(w.key) && (w.rank > this.#pausedRank || w.rank >= HIGH);
   }
 
-  #play({ at, last, pitch }: Burst): void {
+  #play(burst: Burst): void {
     const context = this.context;
     if (!context) return;
+    const { at, last, pitch } = burst;
     const start = context.currentTime + 0.02;
+    const rise = RISE * last;
     for (const offset of at) {
       const gain = context.createGain();
       gain.gain.setValueAtTime(0, start + offset);
-      gain.gain.linearRampToValueAtTime(0.16, start + offset + 0.02);
-      gain.gain.setValueAtTime(0.16, start + offset + last - 0.04);
+      gain.gain.linearRampToValueAtTime(LOUD, start + offset + rise);
+      gain.gain.setValueAtTime(LOUD, start + offset + last - rise);
       gain.gain.linearRampToValueAtTime(0, start + offset + last);
       gain.connect(context.destination);
-      for (const [harmonic, share] of [
-        [1, 1],
-        [2, 0.5],
-        [3, 0.35],
-        [4, 0.2],
-      ] as const) {
+      for (const [harmonic, share] of HARMONICS) {
         const tone = context.createOscillator();
         const level = context.createGain();
         level.gain.value = share;
@@ -132,10 +116,6 @@ export class Sound {
         tone.stop(start + offset + last + 0.02);
       }
     }
-    this.#busyUntil = performance.now() / 1000 + (at.at(-1) ?? 0) + last;
+    this.#busyUntil = performance.now() / 1000 + lengthOf(burst);
   }
-}
-
-function isBurst(name: number | string): name is BurstName {
-  return Object.hasOwn(BURSTS, name);
 }

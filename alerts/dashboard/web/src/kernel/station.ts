@@ -15,6 +15,8 @@ const utf8 = new TextDecoder();
 type Control =
   | { type: "hello"; now_us: number }
   | { type: "ready" }
+  | { type: "missed"; alarms: Alarm[] }
+  | { type: "resumed" }
   | { type: "heartbeat"; now_us: number; monitor_age_s: number | null; care?: CareNow | null };
 
 export interface StationEvents {
@@ -25,6 +27,8 @@ export interface StationEvents {
   entered(session: Session): void;
   ready(): void; // the ward is known
   stationChosen(): void; // the pauses that may be chosen are known
+  missed(alarms: readonly Alarm[]): void; // began and ended while the link was away
+  resumed(): void; // every frame that was missed and is still to be had has come
   failed(why: string): void;
 }
 
@@ -46,6 +50,7 @@ export class Station {
       up: () => on.status(),
       down: () => on.status(),
       retry: () => this.#retry(),
+      seen: () => this.ward.seenUs,
     });
     onSignInNeeded(() => void this.enter());
   }
@@ -173,6 +178,11 @@ export class Station {
     } else if (said.type === "ready") {
       this.ward.endSnapshot();
       this.on.ready();
+    } else if (said.type === "missed") {
+      const missed = said.alarms.filter((alarm) => !this.#announced.has(soundKey(alarm)));
+      if (missed.length) this.on.missed(missed);
+    } else if (said.type === "resumed") {
+      this.on.resumed();
     } else if (said.type === "heartbeat") {
       this.ward.setClock(said.now_us);
       this.#monitor = { ageS: said.monitor_age_s, at: performance.now() };

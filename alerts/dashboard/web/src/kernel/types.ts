@@ -51,9 +51,10 @@ export interface PatientState {
   patient: string;
   device: string;
   lead: string;
-  fs_hz: number;
-  last_arrival_us: number;
-  last_sample_us: number;
+  fs_hz: number | null;
+  last_arrival_us: number | null; // null: nothing has come yet
+  last_sample_us: number | null;
+  since_us?: number; // then: since when it is awaited
   bed: string;
   heart_rate_bpm: number | null;
   sqi: number | null;
@@ -62,6 +63,7 @@ export interface PatientState {
   battery_pct: number | null;
   codes: string[];
   model: string | null;
+  discharged?: true; // has left
 }
 
 export interface Session {
@@ -152,4 +154,110 @@ export interface Segment {
 
 export interface Items<T> {
   items: T[];
+}
+
+// Of the office: who is here and who they are, accounts, audit, and what is looked back at after a shift.
+export interface Stay {
+  patient: string;
+  bed: string;
+  since_us: number | null;
+  devices: string[]; // whose tokens are valid
+  identified: boolean;
+}
+
+export interface Identity {
+  name: string;
+  born: string | null; // 1951-03-04
+  record_number: string | null;
+}
+
+export interface Account {
+  username: string;
+  role: string;
+  sessions: number; // screens signed in
+}
+
+export interface SignIn {
+  username: string;
+  role: string;
+  began_us: number;
+  seen_us: number;
+  from: string;
+  here: boolean;
+}
+
+export interface Deed {
+  id: number;
+  at_us: number;
+  by: string;
+  action: string;
+  subject: string;
+  detail: Record<string, unknown>;
+  flagged: boolean;
+}
+
+export interface Chain {
+  rows: number;
+  head: string;
+  broken: number | null; // the first line that does not hold
+  reason: string;
+}
+
+export interface Figures {
+  count: number;
+  audible: number;
+  acknowledged: number;
+  median_ack_s: number | null;
+  p90_ack_s: number | null;
+  reasons: Partial<Record<Reason, number>>;
+  share_false: number | null; // of those with a reason
+}
+
+export type BurdenRule = Figures & Pick<Alarm, "condition" | "label" | "kind" | "priority">;
+export type BurdenPatient = Figures & { patient: string; bed: string };
+export type BurdenHour = Figures & { t0_us: number };
+
+export interface Burden {
+  since_us: number;
+  until_us: number;
+  total: Figures;
+  rules: BurdenRule[];
+  patients: BurdenPatient[];
+  hours: BurdenHour[];
+}
+
+export interface LastVitals {
+  heart_rate_bpm: number | null;
+  sqi: number | null;
+  usable: boolean;
+  lead_off: boolean;
+  battery_pct: number | null;
+  codes: string[];
+  last_sample_us: number;
+}
+
+export interface ShiftEntry {
+  patient: string;
+  bed: string;
+  alarms: Record<Priority, number>;
+  technical: number;
+  unacknowledged: number;
+  reasons: Partial<Record<Reason, number>>;
+  open: Alarm[];
+  notes: { note_id: number; text: string; by: string; at_us: number }[];
+  vitals: LastVitals | null;
+}
+
+export interface Shift {
+  since_us: number;
+  until_us: number;
+  items: ShiftEntry[];
+}
+
+export interface Handover {
+  handover_id: number;
+  by: string;
+  to: string;
+  text: string;
+  at_us: number;
 }

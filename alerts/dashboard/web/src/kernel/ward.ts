@@ -27,6 +27,16 @@ export interface Vitals {
   codes: string[];
 }
 
+export type LinkState = "up" | "late" | "down";
+const LATE_S = 3; // no sample for so long
+const DELAYED_S = 20; // samples that are older than this when they arrive
+
+// How the device's link is.
+export function linkOf({ stale, ageS, delayedS }: Vitals): LinkState {
+  if (stale) return "down";
+  return (ageS ?? 0) >= LATE_S || delayedS > DELAYED_S ? "late" : "up";
+}
+
 export class Ward {
   readonly states = new Map<string, PatientState>(); // by patient
   readonly alarms = new Map<string, Alarm>(); // by id, open ones only
@@ -40,6 +50,7 @@ export class Ward {
   ladder = new Map<string, Step>(); // alarm id -> where it stands
   station = "ward";
   pauseS = [120]; // pauses that may be chosen, the longest last
+  seenUs: number | null = null; // server time of the newest that this screen was told; null before anything
   #seen: Set<string> | null = null; // what the snapshot under way has named so far
   #pressedUs = 0;
 
@@ -106,6 +117,7 @@ export class Ward {
   }
 
   setClock(us: number): void {
+    this.seenUs = Math.max(this.seenUs ?? 0, us);
     this.clockUs = us;
     this.clockAt = performance.now();
   }
@@ -118,6 +130,7 @@ export class Ward {
   forget(): void {
     this.beginSnapshot();
     this.endSnapshot();
+    this.seenUs = null;
   }
 
   // What the snapshot did not name is gone.
@@ -132,11 +145,22 @@ export class Ward {
 
   // Beds come with the snapshot only: the monitor, who tells the rest live, does not know them.
   setState(state: PatientState): void {
+    if (state.discharged) {
+      this.#left(state.patient);
+      return;
+    }
     const known = this.states.get(state.patient);
     if (this.#seen) this.#seen.add(state.patient);
     else state.bed ||= known?.bed ?? "";
     if (known?.bed !== state.bed) this.revision++;
     this.states.set(state.patient, state);
+  }
+
+  #left(patient: string): void {
+    this.states.delete(patient);
+    this.arrivals.delete(patient);
+    for (const alarm of this.alarms.values()) if (alarm.patient === patient) this.alarms.delete(alarm.alarm_id);
+    this.revision++;
   }
 
   setAlarm(alarm: Alarm): void {
@@ -147,6 +171,8 @@ export class Ward {
   }
 
   frameCame(frame: Frame): void {
+    this.seenUs = Math.max(this.seenUs ?? 0, frame.arrival);
+    if ((this.arrivals.get(frame.patient)?.arrival ?? 0) > frame.arrival) return; // what was missed comes after
     this.arrivals.set(frame.patient, {
       arrival: frame.arrival,
       leadOff: frame.leadOff,
@@ -158,16 +184,17 @@ export class Ward {
   // Worked out for now.
   vitals(state: PatientState): Vitals {
     const frame = this.arrivals.get(state.patient);
-    const arrival = Math.max(state.last_arrival_us, frame?.arrival ?? 0);
+    const told = state.last_arrival_us ?? 0; // 0: nothing has come yet
+    const arrival = Math.max(told, frame?.arrival ?? 0);
     const ageS = arrival ? Math.max(0, (this.now() - arrival) / 1e6) : null;
     const stale = ageS === null || ageS >= Math.max(STALE_S, 2.5 * (frame?.frameS ?? 1));
-    const vitalsAgeS = (this.now() - state.last_arrival_us) / 1e6;
+    const vitalsAgeS = (this.now() - told) / 1e6;
     const fresh = !stale && vitalsAgeS < FRESH_VITALS_S;
     const leadOff = !stale && (frame ? frame.leadOff : state.lead_off);
     return {
       ageS,
       stale,
-      delayedS: (state.last_arrival_us - state.last_sample_us) / 1e6,
+      delayedS: (told - (state.last_sample_us ?? told)) / 1e6,
       leadOff,
       heartRate: fresh && !leadOff && state.heart_rate_bpm !== null ? Math.round(state.heart_rate_bpm) : null,
       sqi: fresh ? state.sqi : null,

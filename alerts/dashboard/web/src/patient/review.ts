@@ -4,11 +4,12 @@ import { said } from "../kernel/alarm.ts";
 import { api, reasonOf } from "../kernel/api.ts";
 import { clock } from "../kernel/clock.ts";
 import { colour, el, fit, pen, setText } from "../kernel/dom.ts";
+import { hashOf } from "../kernel/route.ts";
 import type { Alarm, Segment } from "../kernel/types.ts";
 import type { Ward } from "../kernel/ward.ts";
-import { HighPass } from "../wall/trace.ts";
 import type { PatientCare } from "./care.ts";
 import { baseOf, MM, MM_PER_MV, MM_PER_S, PULSE_MM, paper, ROW_MM, ROW_S, rowMarks, WIDTH_PX } from "./paper.ts";
+import { endOf, smooth } from "./signal.ts";
 
 const BEFORE_US = 10e6;
 const AFTER_US = 20e6;
@@ -30,6 +31,7 @@ export class Review {
   readonly #note = el("p", { class: "note", role: "status" });
   readonly #canvas = el("canvas", { role: "img" });
   readonly #actions = el("div", { class: "bar" });
+  readonly #page = el("a", { text: t.toPatient, onclick: () => this.dialog.close() });
   #patient = "";
   #t0 = 0;
   #t1 = 0;
@@ -46,13 +48,12 @@ export class Review {
     this.dialog = el(
       "dialog",
       { class: "review" },
-      el("header", {}, el("div", {}, this.#title, this.#about), close),
+      el("header", {}, el("div", {}, this.#title, this.#about), this.#page, close),
       el("div", { class: "paper", tabindex: "0" }, this.#canvas),
       this.#note,
       this.#actions,
-      care.node,
     );
-    this.dialog.addEventListener("close", () => clearTimeout(this.#timer));
+    this.dialog.addEventListener("close", () => this.#closed());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
   }
 
@@ -62,7 +63,7 @@ export class Review {
 
   latest(patient: string): void {
     const state = this.#ward.states.get(patient);
-    const end = state ? state.last_sample_us : Math.round(this.#ward.now());
+    const end = state?.last_sample_us ?? Math.round(this.#ward.now());
     this.#open(patient, end - BEFORE_US - AFTER_US, end, null);
   }
 
@@ -80,10 +81,18 @@ export class Review {
     setText(this.#title, t.reviewOf(this.#ward.who(patient)));
     this.#tell(alarm);
     this.#care.show(patient, alarm);
+    this.dialog.append(this.#care.node);
+    this.#page.href = hashOf("patient", patient, { t: alarm ? Math.round(alarm.onset_us) : this.#t0 + BEFORE_US });
     setText(this.#note, t.loading);
     this.#draw();
     if (!this.dialog.open) this.dialog.showModal();
     void this.#load();
+  }
+
+  // What can be set for a patient stands once on the screen: the patient's page may show it too.
+  #closed(): void {
+    clearTimeout(this.#timer);
+    this.#care.node.remove();
   }
 
   #tell(alarm: Alarm | null): void {
@@ -185,13 +194,4 @@ export class Review {
     c.font = "bold 12px system-ui, sans-serif";
     c.fillText(`${t.onset} ${clock(alarm.onset_us)}`, x + 5, top + 13);
   }
-}
-
-// Just after the last sample, microseconds.
-const endOf = (segment: Segment): number => segment.t0_us + (segment.mv.length * 1e6) / segment.fs_hz;
-
-// Forwards and backwards, so that nothing shifts.
-function smooth(mv: number[], fs: number): Float32Array {
-  const forward = new HighPass(fs, 0.3).run(mv, 1).reverse();
-  return new HighPass(fs, 0.3).run(forward, 1).reverse();
 }

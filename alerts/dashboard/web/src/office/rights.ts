@@ -1,0 +1,26 @@
+// Roles, and what each may do, as alerts/dashboard/roles.py has it: for the table that explains. The server decides.
+import type { Right } from "../kernel/types.ts";
+
+export type Role = "nurse" | "physician" | "technician" | "administrator" | "researcher";
+
+const ward: readonly Right[] = [
+  "look",
+  "acknowledge",
+  "limits",
+  "admit",
+  "pair",
+  "identity",
+  "break_glass",
+  "note",
+  "report",
+];
+
+export const RIGHTS: readonly Right[] = [...ward, "people", "audit"];
+export const OF_ROLE: Readonly<Record<Role, readonly Right[]>> = {
+  nurse: ward,
+  physician: ward,
+  technician: ["look", "pair", "break_glass", "note", "report"],
+  administrator: RIGHTS.filter((right) => right !== "identity"),
+  researcher: ["look"],
+};
+export const ROLES = Object.keys(OF_ROLE) as Role[];
