@@ -10,7 +10,7 @@ PAGE := alerts/dashboard/static/index.html
 PAGE_SOURCES := $(wildcard $(WEB)/*.ts $(WEB)/*.json $(WEB)/*.html) $(shell find $(WEB)/src -type f)
 SINCE := $(shell date +%s)
 
-.PHONY: help setup page up test check format bench chaos services lock clean
+.PHONY: help setup page pictures up test check format bench chaos services lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -59,6 +59,9 @@ format: setup ## rewrite the sources in the house format
 
 bench: setup ## every benchmark, one JSON line a figure
 	$(BIN)/python -m benchmarks all
+
+pictures: setup ## screenshots of simulated patients into docs/images, by the journeys in the browser
+	LITEHEART_SCREENSHOTS="$(CURDIR)/docs/images" $(BIN)/python -m pytest -q tests/e2e
 
 chaos: setup ## kill -9 gateways and monitors KILLS times on real brokers; ends with one JSON line
 	deploy/services/install.sh

@@ -20,13 +20,18 @@ from liteheart.clock import US_PER_S, ManualClock
 VISITS: Final = 6
 _SHOWN: Final = """async hash => {
   const began = performance.now();
-  location.hash = hash;
-  const canvas = () => document.querySelector('.patient-disclosure canvas[data-state="fine"]');
+  const canvas = () => document.querySelector(".patient-disclosure canvas");
   const old = canvas();
-  while (!canvas() || canvas() === old) await new Promise(done => requestAnimationFrame(done));
-  await new Promise(done => requestAnimationFrame(done));
-  return performance.now() - began;
+  location.hash = hash;
+  const took = [];
+  for (const states of [["coarse", "fine"], ["fine"]]) {
+    while (canvas() === old || !states.includes(canvas()?.dataset.state)) await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    took.push(performance.now() - began);
+  }
+  return took;
 }"""
+_STAGES: Final = (("overview_ms", "every line drawn"), ("overview_fine_ms", "every line as fine as the screen"))
 
 
 async def overviews(options: Options, chromium: Callable[[], AbstractAsyncContextManager[Browser]]) -> list[Figure]:
@@ -47,17 +52,18 @@ async def overviews(options: Options, chromium: Callable[[], AbstractAsyncContex
                     took = await _visit(page, f"http://127.0.0.1:{port}/", past)
         finally:
             storage.close()
-    note = (
-        f"page of a patient with {hours} h of signal, to the overview drawn, Chromium; the first visit {took[0]:.0f} ms"
-    )
-    return [figure("overview_ms", "ms", Measured.of(took[1:]), note=note)]
+    what = f"page of a patient with {hours} h of signal, Chromium, from the address to"
+    return [
+        figure(name, "ms", Measured.of([v[k] for v in took[1:]]), note=f"{what} {end}; first visit {took[0][k]:.0f} ms")
+        for k, (name, end) in enumerate(_STAGES)
+    ]
 
 
-async def _visit(page: Page, url: str, past: Past) -> list[float]:
+async def _visit(page: Page, url: str, past: Past) -> list[list[float]]:
     await page.goto(url)
     await page.wait_for_selector('body[data-link="up"]')
-    took = []
+    took: list[list[float]] = []
     for k in range(VISITS):
-        took.append(float(await page.evaluate(_SHOWN, f"#/patient/{past.patients[k % 2]}")))
+        took.append(list(await page.evaluate(_SHOWN, f"#/patient/{past.patients[k % 2]}")))
         await asyncio.sleep(0.5)
     return took

@@ -2,12 +2,13 @@
 // stands on its tile, how long an acknowledgement takes. Times: milliseconds; of the day where another clock is met.
 (() => {
   const LATE_ACK_MS = 1000;
-  const meter = { on: false, steps: [], work: [], pixels: [], tiles: {}, acks: [], seen: 0 };
+  const meter = { on: false, steps: [], work: [], pixels: [], tiles: {}, acks: [], seen: 0, long: [] };
   const today = (at) => performance.timeOrigin + at;
   const frames = new Map(); // patient -> frames on their way to the pen
   const alarms = []; // told, not yet on a tile
   const acks = new Map(); // alarm id -> when pressed
   const due = new Map(); // alarm id -> when told
+  let before = 0; // how often the wall had drawn
   const ask = window.requestAnimationFrame.bind(window);
 
   window.requestAnimationFrame = (draw) =>
@@ -16,7 +17,10 @@
       draw(now);
       const ended = performance.now();
       if (window.liteheart) look(today(ended), ended);
-      if (!meter.on) return;
+      const steps = window.liteheart?.wall.steps ?? 0;
+      const drawn = steps !== before;
+      before = steps;
+      if (!meter.on || !drawn) return;
       meter.steps.push(began);
       meter.work.push(ended - began);
     });
@@ -53,6 +57,10 @@
       return;
     }
   }
+
+  new PerformanceObserver((list) => {
+    if (meter.on) meter.long.push(...list.getEntries().map((task) => task.duration));
+  }).observe({ type: "longtask" });
 
   document.addEventListener("DOMContentLoaded", () => {
     const { wall, ward } = window.liteheart;

@@ -61,7 +61,7 @@ class Around:
 
 
 def of_monitor(around: Around, monitor: Monitor, publisher: FramePublisher, disk: DiskLog | None) -> list[Chore]:
-    """Heartbeat, the watch, escalation, limits, clearing away; and the relay to the bus where there is one."""
+    """Heartbeat, the watch, escalation, limits, overviews, clearing away; and the relay to a bus if there is one."""
     storage, settings, clock = around.storage, around.settings, around.clock
     worker = settings.worker
     instance = f"{socket.gethostname()}-{os.getpid()}"
@@ -87,6 +87,9 @@ def of_monitor(around: Around, monitor: Monitor, publisher: FramePublisher, disk
             await publisher.publish([wiring.letter_record(letter) for letter in letters])
             await asyncio.to_thread(storage.outbox.mark_sent, [x.letter_id for x in letters], clock.now_us())
 
+    async def complete_overviews() -> None:
+        await asyncio.to_thread(storage.backfill.step, clock.now_us())
+
     async def clear_away() -> None:
         await asyncio.to_thread(clear, around, disk)
 
@@ -95,6 +98,7 @@ def of_monitor(around: Around, monitor: Monitor, publisher: FramePublisher, disk
         Chore(watch_silence, worker.watch_s, "watch for silent streams"),
         Chore(watch_model, worker.answers_s, "watch for old answers"),
         Chore(take_limits, worker.limits_s, "limits of patients"),
+        Chore(complete_overviews, worker.overview_s, "overviews of minutes"),
         Chore(clear_away, worker.purge_s, "clearing away"),
         escalation(around),
     ]

@@ -56,6 +56,7 @@ class WorkerSettings:
     limits_s: float = 2.0  # how soon the limits that someone set for a patient hold
     escalate_s: float = 1.0  # how often the ladder of escalation is looked at
     answers_s: float = 15.0  # how often the age of the student's answers is looked at
+    overview_s: float = 10.0  # how often a piece of the missing overviews is made (`storage.backfill`)
     purge_s: float = 60.0  # how often what was sent, and old segments of the embedded log, are cleared away
     sent_keep_s: float = 3600.0  # letters of the outbox are kept so long after they were sent
     unread_keep_s: float = 86_400.0  # notices that no notifier has taken, and deliveries that nobody could make

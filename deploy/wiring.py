@@ -32,6 +32,7 @@ from liteheart.metrics import Metrics
 from liteheart.topics import ALL
 from storage.admissions import Admissions
 from storage.audit import Audit
+from storage.backfill import Backfill
 from storage.board import Board
 from storage.burden import AlarmHistory
 from storage.devices import Devices
@@ -71,6 +72,7 @@ class Storage:
     limits: Limits
     notifications: Notifications
     overviews: Overviews
+    backfill: Backfill
     trends: Trends
     alarm_history: AlarmHistory
     notes: Notes
@@ -99,6 +101,7 @@ def open_storage(settings: Settings) -> Storage:
         limits=Limits(engine),
         notifications=Notifications(engine),
         overviews=Overviews(engine),
+        backfill=Backfill(engine),
         trends=Trends(engine),
         alarm_history=AlarmHistory(engine),
         notes=Notes(engine),

@@ -3,8 +3,8 @@
     the last day, an hour of a patient at a time, the newest hours first
     frames counted by minute --differs from the row--> the row made anew, a few at a time
 
-A reader makes such minutes from the frames itself (`storage.overviews`), which for a whole day takes seconds. Here it is
-done beforehand, so slowly that nobody notices. Any number of processes may do it: they write the same.
+A reader makes such minutes from the frames itself (`storage.overviews`), which for a whole day takes seconds. Here it
+is done beforehand, so slowly that nobody notices. Any number of processes may do it: they write the same.
 """
 
 import logging
@@ -52,7 +52,7 @@ class Backfill:
                 patient, first = self._left[0]
                 missing = _missing(connection, patient, first, min(first + _HOUR_MINUTES, until))
                 rows += _made(connection, missing[: ROWS_A_STEP - len(rows)])
-                if len(missing) and len(rows) >= ROWS_A_STEP:
+                if missing and len(rows) >= ROWS_A_STEP:
                     break  # the rest of this hour comes next time
                 self._left.popleft()
         if rows:

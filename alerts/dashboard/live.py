@@ -45,6 +45,7 @@ PATH: Final = "/api/v1/live"
 CLOSE_SIGN_IN = 4401  # the session is over
 CLOSE_TRY_AGAIN = 1013
 CLOSE_UNASKED = 1008
+_LEAVING: Final = b'"discharged":true'
 _AGE_KEPT_S = 1.0  # screens share one look at the heartbeat
 _SETTLE_S = 0.5  # what was told live just before is stored by then, and can be read as missed
 _TOLD_ANEW_S = 1.0  # and a ward that fills up is not told more often
@@ -199,7 +200,9 @@ class LiveView:
                     message = coming.result()
                     if missed is None or not missed.hold(message):
                         await self._send(websocket, await self._packed(message))
-                    if message.patient not in told:
+                    if message.kind == "state" and _LEAVING in message.payload:
+                        told.discard(message.patient)  # what was under way still may show them: then all is told anew
+                    elif message.patient not in told:
                         told.add(message.patient)
                         new = True
                     coming = loop.create_task(_next(messages))

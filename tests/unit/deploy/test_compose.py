@@ -1,5 +1,6 @@
 """The image and the compose file keep in step with the program: commands, settings, no password to fall back on."""
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "deploy" / "compose" / "compose.yaml"
 DOCKERFILE = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
 FOREIGN = {"kafka", "postgres", "redis"}  # images of others
+KEY = base64.b64encode(bytes(32)).decode()
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 
 
@@ -117,14 +119,40 @@ def test_only_our_variables_are_asked_for_and_no_secret_has_a_default() -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_the_program_understands_the_settings_it_is_given(name: str) -> None:
+def test_the_program_understands_the_settings_it_is_given(name: str, tmp_path: Path) -> None:
     environment = {key: VARIABLE.sub(value_of, value) for key, value in OURS[name]["environment"].items()}
     assert all(key.startswith("LITEHEART_") for key in environment)
-    settings = load(environ=environment | image_environment())
+    mounted = with_mounted_secrets(name, environment, tmp_path)
+    settings = load(environ=mounted | image_environment())
+    assert settings.identity_key == (KEY if "identity_key" in OURS[name].get("secrets", []) else None)
     assert not settings.embedded
     assert settings.data_dir == Path("/data")
     assert (settings.http.host, settings.http.port) == ("0.0.0.0", 8080)
     assert settings.storage.redis_url == "redis://:drawn@redis:6379/0"
+
+
+def with_mounted_secrets(name: str, environment: dict[str, str], folder: Path) -> dict[str, str]:
+    """The same with every `..._FILE` in a folder of ours: each names a secret that this service is given."""
+    found = dict(environment)
+    for key in (k for k in environment if k.endswith("_FILE")):
+        place, _, secret = environment[key].rpartition("/")
+        assert place == "/run/secrets"
+        assert secret in OURS[name]["secrets"]
+        (folder / secret).write_text(KEY)
+        found[key] = str(folder / secret)
+    return found
+
+
+def test_the_key_of_the_names_is_a_secret_of_the_dashboard_alone() -> None:
+    assert {name for name, service in SERVICES.items() if "secrets" in service} == {"dashboard"}
+    assert FILE["secrets"] == {"identity_key": {"file": "./identity.key"}}
+    assert SERVICES["dashboard"]["environment"]["LITEHEART_IDENTITY_KEY_FILE"] == "/run/secrets/identity_key"
+    ordinary = SERVICES["dashboard"]["environment"].keys() - {"LITEHEART_IDENTITY_KEY_FILE"}
+    assert ordinary == SERVICES["monitor"]["environment"].keys(), "all else as the other roles"
+    shown = (COMPOSE.parent / "README.md").read_text()
+    assert "openssl rand -base64 32 > identity.key" in shown
+    asked = {name for name, rest in (m.groups() for m in VARIABLE.finditer(COMPOSE.read_text())) if rest[:2] == ":?"}
+    assert asked == set(re.findall(r"^(LITEHEART_\w+)=", shown.partition("END\n")[2].partition("END")[0], re.M))
 
 
 def value_of(match: re.Match[str]) -> str:
@@ -168,3 +196,4 @@ def test_the_image_is_pinned_unprivileged_watched_and_holds_every_package() -> N
     ignored = (ROOT / "deploy" / "docker" / "Dockerfile.dockerignore").read_text().split()
     for package in ("liteheart", "ingest", "inference", "alerts", "storage", "deploy"):
         assert f"!{package}" in ignored
+    assert ignored.index("deploy/compose") > ignored.index("!deploy"), "passwords and the key lie there"

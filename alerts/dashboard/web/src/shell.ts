@@ -14,6 +14,7 @@ import { AlarmPanel } from "./wall/alarms.ts";
 import { Wall } from "./wall/wall.ts";
 
 const TICK_MS = 200;
+const SOON_MS = 30; // after an alarm: those that come together are shown together
 const SLOW_MS = 1000;
 const NOTE_MS = 6000;
 
@@ -33,6 +34,7 @@ export class Shell implements App {
   #asked = 0; // counts visits: a page that loads slowly must not come after its successor
   #linked = ""; // the alarm of the address, opened once
   #drawn = -1;
+  #soon: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     this.station = new Station({
@@ -49,6 +51,8 @@ export class Shell implements App {
         this.#top.pauses();
         this.#status();
       },
+      missed: (alarms) => this.#top.missed(alarms),
+      resumed: () => this.wall.repaint(),
       failed: (why) => this.failed(why),
     });
     const { station } = this;
@@ -84,6 +88,7 @@ export class Shell implements App {
       document.addEventListener(end, () => {
         this.wall.heldAt = Number.NEGATIVE_INFINITY;
       });
+    document.addEventListener("keydown", (event) => this.#key(event));
     window.addEventListener("hashchange", () => {
       void this.#visit();
       void this.#openLinked();
@@ -115,7 +120,11 @@ export class Shell implements App {
   #alarm(alarm: Alarm, before: Alarm | undefined): void {
     this.#strip.changed(alarm);
     this.#page?.alarm?.(alarm);
-    if (!before || before.presence !== alarm.presence) this.#panel.show();
+    if (before?.presence === alarm.presence && before.priority === alarm.priority) return;
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      this.#draw();
+    }, SOON_MS);
   }
 
   #status(): void {
@@ -124,13 +133,39 @@ export class Shell implements App {
   }
 
   #tick(): void {
-    if (this.ward.revision !== this.#drawn && !this.wall.held) {
-      this.#drawn = this.ward.revision;
-      this.wall.sort();
-      this.#panel.show();
-    }
+    this.#draw();
     this.#status();
     this.station.listen();
+  }
+
+  #draw(): void {
+    if (this.ward.revision === this.#drawn || this.wall.held) return;
+    this.#drawn = this.ward.revision;
+    this.wall.sort();
+    this.#panel.show();
+  }
+
+  // Pages of the wall, and from wherever one is to the worst alarm that waits. No letters: what is typed stays text.
+  #key(event: KeyboardEvent): void {
+    if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (document.querySelector("dialog[open]")) return;
+    if (event.key === "F8") this.#toWorst();
+    else if (!this.#turn(event)) return;
+    event.preventDefault();
+  }
+
+  // Whether the key turned the page: not while something else is shown, or scrolled through.
+  #turn({ key, target }: KeyboardEvent): boolean {
+    const by = { PageDown: 1, PageUp: -1 }[key];
+    const elsewhere = target instanceof Element && target.closest(".panel, .top") !== null;
+    if (by === undefined || this.#page || elsewhere || this.wall.pages < 2) return false;
+    this.wall.turn(this.wall.page + by);
+    return true;
+  }
+
+  #toWorst(): void {
+    if (this.#page) location.hash = hashOf("");
+    setTimeout(() => this.wall.toWorst()); // after the wall is shown again
   }
 
   #slow(): void {

@@ -5,8 +5,10 @@ import { choice, el, setAttr, setText } from "./kernel/dom.ts";
 import { kept } from "./kernel/kept.ts";
 import { hashOf } from "./kernel/route.ts";
 import type { Station } from "./kernel/station.ts";
-import type { Session } from "./kernel/types.ts";
+import type { Alarm, Session } from "./kernel/types.ts";
 import { PAGES } from "./pages.ts";
+
+const MISSED_SHOWN = 3;
 
 export class TopBar {
   readonly node: HTMLElement;
@@ -21,12 +23,19 @@ export class TopBar {
   readonly #shorter = el("span", { class: "split" });
   readonly #signOut = el("button", { type: "button", text: t.signOut, hidden: true, onclick: () => this.#leave() });
   readonly #linkBanner = el("div", { class: "banner", role: "alert", hidden: true });
+  readonly #missedText = el("span");
+  readonly #missedBanner = el(
+    "div",
+    { class: "notice", role: "alert", hidden: true },
+    this.#missedText,
+    el("button", { type: "button", text: t.close, onclick: () => this.missed([]) }),
+  );
   readonly #monitorBanner = el("div", { class: "banner", role: "alert", hidden: true });
 
   // tools: what belongs to the wall alone, shown with it
   constructor(station: Station, tools: HTMLElement) {
     this.#station = station;
-    this.banners = [this.#linkBanner, this.#monitorBanner];
+    this.banners = [this.#linkBanner, this.#monitorBanner, this.#missedBanner];
     this.node = el(
       "header",
       { class: "top" },
@@ -74,6 +83,14 @@ export class TopBar {
         }),
       ),
     );
+  }
+
+  // Alarms that began and ended while this screen could not hear; stands until somebody has read it.
+  missed(alarms: readonly Alarm[]): void {
+    this.#missedBanner.hidden = !alarms.length;
+    const { ward } = this.#station;
+    const told = alarms.slice(0, MISSED_SHOWN).map((a) => `${clock(a.onset_us)} ${a.label}, ${ward.who(a.patient)}`);
+    setText(this.#missedText, t.missed(alarms.length, told.join("; ")));
   }
 
   // Everything that changes by itself.

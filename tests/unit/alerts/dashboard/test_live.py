@@ -9,7 +9,7 @@ from typing import Any
 
 from alerts.dashboard.feed import InProcessFeed
 from alerts.dashboard.settings import DashboardSettings
-from liteheart.board import LiveMessage, alarm_json
+from liteheart.board import Awaited, LiveMessage, alarm_json
 from liteheart.clock import US_PER_S
 from liteheart.ids import PatientId
 from liteheart.wire import decode_frame, encode_frame
@@ -172,6 +172,25 @@ def test_a_patient_who_comes_later_is_told_with_the_bed(bench: Any, local: Any, 
         until_ready(socket)
         seen = [receive(socket)[0] for _ in range(30)]
         assert set(seen) == {CONTROL}, "is asked for once"
+
+
+def test_who_is_here_and_not_heard_yet_is_told_and_who_left_does_not_come_back(
+    bench: Any, local: Any, until_ready: Any, receive: Any
+) -> None:
+    bench.board.put_awaited(Awaited(PatientId("p-2"), NOW_US, "Bed 2"))
+    bench.state("p-1", bed="Bed 1")
+    with local.websocket_connect(LIVE) as socket:
+        told = until_ready(socket)
+        states = {m[1]: (m[2]["bed"], m[2]["last_arrival_us"]) for m in told if m[0] == STATE}
+        assert states == {"p-1": ("Bed 1", NOW_US), "p-2": ("Bed 2", None)}
+        assert told[-1][2]["patients"] == ["p-1", "p-2"]
+        bench.feed.publish([LiveMessage("state", PatientId("p-9"), b'{"bed":"","discharged":true}')])
+        assert next(m for m in iter(lambda: receive(socket), None) if m[0] == STATE)[1] == "p-9"
+        seen = [receive(socket)[0] for _ in range(30)]
+        assert set(seen) == {CONTROL}, "nothing needs to be told anew"
+        bench.feed.publish([LiveMessage("state", PatientId("p-9"), b'{"bed":""}')])  # was under way
+        assert next(m for m in iter(lambda: receive(socket), None) if m[0] == STATE)[1] == "p-9"
+        assert until_ready(socket)[-1][2]["patients"] == ["p-1", "p-2"], "long before the next snapshot is due"
 
 
 def test_the_heart_beats_with_the_monitors_age(bench: Any, local: Any, until_ready: Any, receive: Any) -> None:

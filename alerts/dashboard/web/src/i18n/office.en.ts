@@ -1,7 +1,6 @@
 // The words of admissions, people, audit, burden and shift, in English.
 import { countdown, duration } from "../kernel/clock.ts";
-import type { Right } from "../kernel/types.ts";
-import type { Role } from "../office/rights.ts";
+import type { Right, Role } from "../kernel/types.ts";
 
 const rights: Record<Right, string> = {
   look: "See signals and alarms",

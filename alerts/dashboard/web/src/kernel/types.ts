@@ -2,6 +2,7 @@
 export type Priority = "info" | "low" | "medium" | "high";
 export type Presence = "on" | "latched" | "ack" | "off";
 export type Level = Priority | "technical";
+export type Role = "nurse" | "physician" | "technician" | "administrator" | "researcher";
 export type Right =
   | "look"
   | "acknowledge"

@@ -1,7 +1,5 @@
 // Roles, and what each may do, as alerts/dashboard/roles.py has it: for the table that explains. The server decides.
-import type { Right } from "../kernel/types.ts";
-
-export type Role = "nurse" | "physician" | "technician" | "administrator" | "researcher";
+import type { Right, Role } from "../kernel/types.ts";
 
 const ward: readonly Right[] = [
   "look",

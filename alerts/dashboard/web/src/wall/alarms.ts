@@ -85,6 +85,8 @@ export class AlarmPanel {
   readonly #items = new Map<string, Item>();
   readonly #count = el("span", { class: "count" });
   readonly #list = el("ul", { class: "list" });
+  readonly #faults = el("ul", { class: "faults", "aria-labelledby": "faults-title" });
+  readonly #faultsTitle = el("h3", { id: "faults-title", text: t.technicalAlarms });
   readonly #empty = el("p", { class: "empty" });
 
   constructor(ward: Ward, on: PanelEvents) {
@@ -103,8 +105,7 @@ export class AlarmPanel {
       "aside",
       { class: "panel", "aria-label": t.alarms },
       el("header", {}, el("h2", { text: t.alarms }), this.#count, which),
-      this.#list,
-      this.#empty,
+      el("div", { class: "lists" }, this.#list, this.#faultsTitle, this.#faults, this.#empty),
       el("footer", { text: t.notDevice }),
     );
     setInterval(() => this.#recent && this.#load(), REFRESH_MS);
@@ -114,6 +115,7 @@ export class AlarmPanel {
     this.mayAcknowledge = may;
     this.#items.clear();
     this.#list.replaceChildren();
+    this.#faults.replaceChildren();
     this.show();
   }
 
@@ -125,10 +127,18 @@ export class AlarmPanel {
       item.node.remove();
       this.#items.delete(id);
     }
-    arrange(
-      this.#list,
-      alarms.map((alarm) => this.#shown(alarm).node),
-    );
+    for (const [list, technical] of [
+      [this.#list, false],
+      [this.#faults, true],
+    ] as const) {
+      const mine = alarms.filter((alarm) => (alarm.kind === "technical") === technical);
+      arrange(
+        list,
+        mine.map((alarm) => this.#shown(alarm).node),
+      );
+      list.hidden = !mine.length;
+    }
+    this.#faultsTitle.hidden = this.#faults.hidden;
     const n = this.ward.waiting().length;
     setText(this.#count, String(n));
     setAttr(this.#count, "data-some", n ? "" : null);

@@ -1,8 +1,10 @@
 // One patient's live signal: filtered, buffered against jitter, handed out at the pace of life.
 import type { Frame } from "../kernel/wire.ts";
 
-const MARGIN_US = 0.7e6; // what is still unplayed when the next frame comes; with 1 s frames 1.7 s behind
+const MARGIN_US = 0.45e6; // what is still unplayed when the next frame comes; with 1 s frames 1.45 s behind
 const BEHIND_MAX_US = 5e6; // further behind than this and one frame: jump
+const KEPT_US = 12e6; // of what was played: a strip that comes into sight is drawn from it
+const KEYS = 32;
 const LATE_FRAMES = 5; // as many frames in a row from the past are a clock that was set back
 const CORNER_HZ = 0.5;
 
@@ -45,7 +47,7 @@ export type Point = (share: number, mv: number) => void;
 
 export class Trace {
   peak = 0; // recent extremes in mV, for the choice of gain
-  #blocks: Block[] = []; // in order, not yet played to their end
+  #blocks: Block[] = []; // in order; what was played long ago is let go
   #source = "";
   #filter = new HighPass(250);
   #end: number | null = null;
@@ -53,7 +55,13 @@ export class Trace {
   #slacks: number[] = [];
   #rate = 1;
   #late = 0;
+  readonly #keys: string[] = []; // of the frames that came last
   #frameUs = 1e6;
+
+  // Event time of the pen in microseconds; null before anything came.
+  get playedUs(): number | null {
+    return this.#play;
+  }
 
   reset(): void {
     this.#blocks = [];
@@ -75,13 +83,14 @@ export class Trace {
       this.#source = source;
       this.#filter = new HighPass(frame.fs);
     }
+    const known = this.#isKnown(`${frame.boot} ${frame.sequence}`);
     const period = 1e6 / frame.fs;
     const end = this.#end;
     let skip = 0;
     if (end !== null) {
       skip = Math.max(0, Math.round((end - frame.t0) / period));
       if (skip >= n) {
-        this.#late++;
+        if (!known) this.#late++; // what is told twice says nothing of a clock
         return;
       }
       if (frame.t0 - end > 0.75 * period) this.#filter.restart();
@@ -100,7 +109,15 @@ export class Trace {
     this.#blocks.push({ t0, t1, period, mv });
     this.#frameUs = t1 - t0;
     this.#end = t1;
+    while (this.#blocks[0] && this.#blocks[0].t1 < Math.min(play, t1 - BEHIND_MAX_US) - KEPT_US) this.#blocks.shift();
     if (t1 - play > BEHIND_MAX_US + 2 * this.#frameUs) this.toLive();
+  }
+
+  #isKnown(key: string): boolean {
+    if (this.#keys.includes(key)) return true;
+    this.#keys.push(key);
+    if (this.#keys.length > KEYS) this.#keys.shift();
+    return false;
   }
 
   // Jump to the newest, as after a hidden tab.
@@ -131,10 +148,10 @@ export class Trace {
     const span = seconds * 1e6 * this.#rate;
     const to = Math.min(from + span, this.#end);
     if (to <= from) return false;
-    for (let first = this.#blocks[0]; first && first.t1 <= from; first = this.#blocks[0]) this.#blocks.shift();
     let reach = from; // signal has been seen up to here
     for (const block of this.#blocks) {
       if (block.t0 >= to) break;
+      if (block.t1 <= from) continue;
       const mv = block.mv;
       if (mv === null || block.t0 - reach > 0.75 * block.period)
         point(Math.max(0, (block.t0 - from) / span), Number.NaN);
@@ -149,5 +166,21 @@ export class Trace {
     }
     this.#play = to;
     return to === from + span;
+  }
+  // What was played in the last `seconds`: how long ago, and mV or NaN where signal is missing.
+  behind(seconds: number, point: (agoS: number, mv: number) => void): void {
+    const play = this.#play;
+    if (play === null) return;
+    const from = play - seconds * 1e6;
+    let reach = from;
+    for (const { t0, t1, period, mv } of this.#blocks) {
+      if (t1 <= from) continue;
+      if (t0 >= play) break;
+      if (mv === null || t0 - reach > 0.75 * period) point((play - Math.max(t0, from)) / 1e6, Number.NaN);
+      reach = t1;
+      if (mv === null) continue;
+      for (let i = Math.max(0, Math.ceil((from - t0) / period)); i < mv.length && t0 + i * period < play; i++)
+        point((play - t0 - i * period) / 1e6, mv[i] as number);
+    }
   }
 }
