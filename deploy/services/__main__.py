@@ -15,7 +15,8 @@ from deploy.services.redis import start_redis
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0 after Ctrl-C, 1 when a server is missing or did not come up."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: who starts us in the background has it ignored
+        signal.signal(number, signal.default_int_handler)
     with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
         folder = Path(arguments[0]).resolve() if arguments else _scratch(stack)
         try:

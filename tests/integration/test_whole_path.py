@@ -175,7 +175,7 @@ class Nurse:
 
 
 def device(production: Production, patient: str) -> str:
-    return production.command("devices", "add", f"replay-{patient}", patient, "--bed", "T-01").strip()
+    return production.command("devices", "add", f"replay-{patient}", patient, "--bed", f"bed-{patient}").strip()
 
 
 def play(production: Production, record: Path, patient: str, token: str, *options: str) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def stored(storage: Storage, patient: str) -> np.ndarray:
 
 
 def token_for(production: Production, record: str, patient: str) -> str:
-    return production.command("devices", "add", f"replay-{record}", patient, "--bed", "T-01").strip()
+    return production.command("devices", "add", f"replay-{record}", patient, "--bed", f"bed-{patient}").strip()
 
 
 @pytest.mark.ecg

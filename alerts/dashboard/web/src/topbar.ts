@@ -16,7 +16,7 @@ export class TopBar {
   readonly #station: Station;
   readonly #summary = el("span", { class: "summary" });
   readonly #time = el("time", { class: "clock" });
-  readonly #user = el("span", { class: "user" });
+  readonly #user = el("a", { class: "user", href: hashOf("account") });
   readonly #nav = el("nav", { class: "pages", "aria-label": t.pages, hidden: true });
   readonly #sound = el("button", { type: "button", class: "sound", onclick: () => this.#pressSound() });
   readonly #pause = el("button", { type: "button", class: "pause", onclick: () => this.#pressPause() });
