@@ -628,7 +628,7 @@ def test_paired_and_discharged_at_once_leaves_no_device_behind(engine: Engine, s
 
     for round_ in range(5):
         results = race(round_)
-        assert True in results
+        assert sum(result is True for result in results) == 1, results  # the discharge, whoever was first
         tokens = [result for result in results if isinstance(result, str)]
         assert [Devices(engine).authenticate(token) for token in tokens] == [None] * len(tokens)
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from alerts.dashboard.roles import RIGHTS
 from deploy import wiring
@@ -39,7 +39,6 @@ from storage.people import People
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
-QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 STAFF = {"ada": "nurse", "tom": "technician", "boss": "administrator", "rosa": "researcher"}
 OLD = PatientId("p-known")
 ANNA = "Anna Müller"
@@ -194,14 +193,6 @@ def until(true: Callable[[], Any], timeout_s: float = 20.0) -> None:
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def chromium(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=list(QUIET))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from alerts.dashboard.feed import InProcessFeed
 from deploy import wiring
@@ -33,7 +33,6 @@ from storage.monitor_store import Batch
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 S = US_PER_S
 ANNA, BERT, CARL = (PatientId(f"p-{name}") for name in ("anna", "bert", "carl"))
 FS_HZ = 250
@@ -232,14 +231,6 @@ def until(true: Callable[[], Any], timeout_s: float = 15.0) -> None:
 
 
 @pytest.fixture(scope="module")
-def chromium(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=list(QUIET))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     with Ward(tmp_path_factory.mktemp("ward")) as ward:
         yield ward
@@ -382,11 +373,21 @@ def test_calipers_measure_a_signal_that_is_known(ward: Ward, screen: Callable[..
     page.locator(".patient-frame").scroll_into_view_if_needed()
     first = begin + (0.4 - begin) % BEAT_S  # a peak
 
+    def still() -> None:
+        """What loads above the strip has come, and nothing scrolls: the pointer goes by places on the screen."""
+        seen = [place(page, ward, first, begin)]
+        while seen[-3:] != [seen[-1]] * 3:
+            page.wait_for_timeout(150)
+            seen.append(place(page, ward, first, begin))
+            assert len(seen) < 60, "the page does not come to rest"
+
     def drag(marker: Locator, second: float, mv: float) -> None:
+        still()
         box = marker.bounding_box()
         assert box
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 10)
         page.mouse.down()
+        still()
         x, top = place(page, ward, second, begin)
         page.mouse.move(x, top + (25 - 10 * mv) * PX_PER_MM, steps=4)
         page.mouse.up()

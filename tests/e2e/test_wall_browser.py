@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from alerts.dashboard.app import dashboard_router
 from alerts.dashboard.feed import InProcessFeed
@@ -32,7 +32,6 @@ from liteheart.wire import encode_frame
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 FS_HZ = 250
 SHAPES = 8
 PAST_S = 20
@@ -183,14 +182,6 @@ class Server:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=list(QUIET))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

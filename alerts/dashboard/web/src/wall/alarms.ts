@@ -1,10 +1,11 @@
 // The list of alarms, and acknowledging them.
 import { reasons, t, technical } from "../i18n/index.ts";
+import { acknowledgeButtons } from "../kernel/acknowledge.ts";
 import { level, mark, priorityName, said } from "../kernel/alarm.ts";
 import { api, reasonOf } from "../kernel/api.ts";
 import { clock } from "../kernel/clock.ts";
 import { arrange, choice, el, setAttr, setText } from "../kernel/dom.ts";
-import { type Alarm, type Items, REASONS, type Reason } from "../kernel/types.ts";
+import type { Alarm, Items, Reason } from "../kernel/types.ts";
 import type { Ward } from "../kernel/ward.ts";
 
 const RECENT = 50;
@@ -156,40 +157,8 @@ export class AlarmPanel {
     }
   }
 
-  // One press acknowledges; the small one next to it opens the reasons, and one press on those does too.
   actions(id: string): HTMLElement {
-    const choices = el(
-      "div",
-      { class: "reasons", hidden: true },
-      ...REASONS.map((reason) =>
-        el("button", {
-          type: "button",
-          text: reasons[reason],
-          data: { reason },
-          onclick: () => this.acknowledge(id, reason),
-        }),
-      ),
-    );
-    const more = el("button", { type: "button", class: "more", text: t.withReason, "aria-expanded": "false" });
-    const turn = (open: boolean) => {
-      choices.hidden = !open;
-      more.setAttribute("aria-expanded", String(open));
-    };
-    more.addEventListener("click", () => turn(choices.hasAttribute("hidden")));
-    choices.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation();
-      event.preventDefault();
-      turn(false);
-      more.focus();
-    });
-    const main = el("button", {
-      type: "button",
-      class: "acknowledge",
-      text: t.acknowledge,
-      onclick: () => this.acknowledge(id, null),
-    });
-    return el("div", { class: "actions" }, el("div", { class: "split" }, main, more), choices);
+    return el("div", { class: "actions" }, ...acknowledgeButtons((reason) => this.acknowledge(id, reason)));
   }
 
   #shown(alarm: Alarm): Item {
