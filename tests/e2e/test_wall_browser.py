@@ -246,11 +246,16 @@ def test_a_page_holds_48_and_the_keyboard_turns_it(ward: Ward, server: Server, s
     expect(page.locator(".pager .where")).to_have_text("Page 1 of 3")
     boxes = [box for box in (t.bounding_box() for t in page.locator(".tile").all()) if box]
     assert all(box["y"] + box["height"] <= 1080 for box in boxes), "all 48 at one glance"
-    time.sleep(3)
+    ink = [0.0]
+    while max(ink) <= 0.8 and len(ink) <= 3:  # a starved machine sweeps gaps; with no past three looks stay dark
+        time.sleep(3)
+        page.keyboard.press("PageDown")
+        assert shown(page) == ward.names[48:96]
+        ink.append(tile(page, "p-060").locator("canvas").evaluate(INK))
+        page.keyboard.press("PageUp")
+    assert max(ink) > 0.8, f"who comes into sight has a past: {ink}"
     page.keyboard.press("PageDown")
     assert shown(page) == ward.names[48:96]
-    ink = tile(page, "p-060").locator("canvas").evaluate(INK)
-    assert ink > 0.8, "who comes into sight has a past"
     expect(tile(page, "p-060").locator(".hr")).to_have_text(str(ward.rate(59)))
     page.keyboard.press("PageDown")
     assert shown(page) == ward.names[96:]
