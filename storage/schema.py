@@ -63,6 +63,7 @@ devices = Table(
     Column("patient_id", Text, ForeignKey("patients.patient_id"), nullable=False, index=True),
     Column("token_hash", LargeBinary, nullable=False, unique=True),  # SHA-256; the token itself is never kept
     _us("revoked_us", null=True),
+    _text("mqtt_hash", null=True),  # the token again, as an MQTT broker's password file wants it
 )
 
 # An ordinary rowid table on SQLite: WITHOUT ROWID would push the payloads to overflow pages, at twice the size.
@@ -388,6 +389,111 @@ handovers = Table(
     _text("text"),
     _us("at_us"),
     Index("ix_handovers_at_us", "at_us"),
+)
+
+# The archive: what `frames` held, compacted to minutes, sealed with the patient's key. `storage/archive/`.
+blocks = Table(
+    "blocks",
+    metadata,
+    _serial(),
+    _text("patient"),
+    _text("device"),
+    _text("lead"),
+    Column("fs_hz", Double, nullable=False),
+    Column("gain", Double, nullable=False),
+    _us("t0_us"),  # of its first sample
+    _us("t1_us"),  # just after its last
+    _us("arrival_us"),  # of its newest frame
+    Column("frames", Integer, nullable=False),
+    Column("n", Integer, nullable=False),  # samples
+    _flag("sealed"),
+    Column("meta", LargeBinary, nullable=False),  # identity and times of its frames
+    Column("payload", LargeBinary),  # None: in the object store
+    _text("object", null=True),
+    Column("previous", LargeBinary, nullable=False),  # digest of the patient's block before
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of that and of this row
+    Index("ix_blocks_patient_t0_us", "patient", "t0_us", "t1_us"),
+)
+
+# What everything of a patient's is sealed with. Destroying it is the erasure that also reaches backups.
+patient_keys = Table(
+    "patient_keys",
+    metadata,
+    _text("patient", key=True),
+    _text("master"),  # fingerprint of the key that wraps it
+    Column("wrapped", LargeBinary),  # None: destroyed
+    _us("made_us"),
+    _us("destroyed_us", null=True),
+)
+
+# What cohorts are chosen by and does not name anyone.
+subjects = Table(
+    "subjects",
+    metadata,
+    _text("patient", key=True),
+    _text("site"),
+    _text("sex"),  # female, male, other, unknown
+    Column("birth_year", SmallInteger),
+)
+
+# Only ever added to: the newest row of a patient and scope holds.
+consents = Table(
+    "consents",
+    metadata,
+    _serial(),
+    _text("patient"),
+    _text("scope"),
+    _flag("given"),
+    _text("by_whom"),
+    _us("at_us"),
+    Index("ix_consents_patient", "patient", "scope", "id"),
+)
+
+# Systems that read the FHIR interface.
+clients = Table(
+    "clients",
+    metadata,
+    _text("client", key=True),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),  # SHA-256; the token itself is never kept
+    _text("scopes"),  # blank between them
+    _text("by_whom"),
+    _us("made_us"),
+    _us("revoked_us", null=True),
+)
+
+# What was imported already, so that an import that broke off goes on.
+imports = Table(
+    "imports",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),  # SHA-256 of the signal; file names may name people
+    _text("patient"),
+    Column("samples", BigInteger, nullable=False),
+    _us("at_us"),
+)
+
+# Every student there ever was, refused ones too, and what became of each.
+models = Table(
+    "models",
+    metadata,
+    _text("version", key=True),
+    _text("parent", null=True),
+    Column("weights_digest", LargeBinary, nullable=False),
+    Column("data_digest", LargeBinary, nullable=False),
+    _text("code_version"),
+    _text("card"),
+    _text("metrics"),  # JSON
+    _us("made_us"),
+)
+model_steps = Table(
+    "model_steps",
+    metadata,
+    _serial(),
+    Column("version", Text, ForeignKey("models.version"), nullable=False),
+    _text("step"),
+    _text("by_whom"),
+    _text("reason"),
+    _us("at_us"),
+    Index("ix_model_steps_version", "version", "id"),
 )
 
 Index("ix_alarm_events_at_us", alarm_events.c.at_us)  # a shift's worth, among years of them
