@@ -85,6 +85,24 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Samples of one lead of one device without a gap, as the archive gives them back: each sample exactly once."""
+
+    patient: PatientId
+    device: DeviceId
+    lead: str
+    t0_us: int
+    fs_hz: float
+    gain: float  # ADC units per millivolt, zero at 0 mV
+    samples: Samples  # int16 [n], n >= 1
+
+    @property
+    def t1_us(self) -> int:
+        """Time just after the last sample."""
+        return self.t0_us + round(len(self.samples) * US_PER_S / self.fs_hz)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Window:
     """A fixed stretch of one patient's signal. Missing samples are a value: `valid` is False and `mv` is 0 there.
 
