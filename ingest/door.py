@@ -68,6 +68,11 @@ class Door:
 
     async def admit(self, frames: list[Frame], grant: DeviceGrant | None) -> None:
         """Return once all frames are durable. Raises Forbidden, Poison, or Retryable when they cannot be kept now."""
+        await self._publisher.publish(self.judged(frames, grant))
+        self._metrics.count("frames_accepted", len(frames))
+
+    def judged(self, frames: list[Frame], grant: DeviceGrant | None) -> list[Record]:
+        """The frames as records to publish, stamped with their arrival. Raises Forbidden or Poison."""
         now_us = self._clock.now_us()
         records = []
         for i, frame in enumerate(frames):
@@ -82,25 +87,28 @@ class Door:
             records.append(
                 Record(topics.FRAMES, frame.patient.encode(), encode_frame(frame.stamped(now_us)), timestamp_us=now_us)
             )
-        await self._publisher.publish(records)
-        self._metrics.count("frames_accepted", len(frames))
+        return records
 
     async def set_aside(self, poison: Poison, body: bytes, source: str, grant: DeviceGrant | None) -> None:
         """Keep a refused body, its first part if it is long, for whoever must find out why."""
+        record = self.dead_letter(poison, body, source, grant)
+        try:
+            async with asyncio.timeout(_SET_ASIDE_S):
+                await self._publisher.publish([record])
+        except Exception as error:  # the device gets its answer all the same
+            log.warning("refused body (%s) could not be set aside: %r", poison, error)
+
+    def dead_letter(self, poison: Poison, body: bytes, source: str, grant: DeviceGrant | None) -> Record:
+        """A refused body with its reason as a record to publish, counted as refused."""
         self._metrics.count("frames_refused", label=poison.field)
         headers = {"field": poison.field, "reason": poison.reason, "source": source, "size": str(len(body))}
-        record = Record(
+        return Record(
             topics.DEAD_LETTERS,
             b"unknown" if grant is None else grant.patient.encode(),
             body[: self.settings.max_dead_letter_bytes],
             tuple((name, value.encode("utf-8", "replace")) for name, value in headers.items()),
             self._clock.now_us(),
         )
-        try:
-            async with asyncio.timeout(_SET_ASIDE_S):
-                await self._publisher.publish([record])
-        except Exception as error:  # the device gets its answer all the same
-            log.warning("refused body (%s) could not be set aside: %r", poison, error)
 
     def _count(self, frames: Iterator[Frame]) -> list[Frame]:
         out: list[Frame] = []

@@ -1,6 +1,6 @@
 """What ingest needs of others: somewhere durable to put frames, and someone who knows the devices."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +50,14 @@ class DeviceAuthenticator(Protocol):
 
     def authenticate(self, token: str) -> DeviceGrant | None:
         """The grant of a valid token, else None. Raises Retryable when it cannot know now."""
+        ...
+
+
+class DeviceRegistry(Protocol):
+    """Knows which device is given to whom, where a broker has checked its token. May block: called from a thread."""
+
+    def grants_of(self, devices_asked: Collection[DeviceId], /) -> Mapping[DeviceId, DeviceGrant]:
+        """The grants of those devices whose token is valid now. Raises Retryable when it cannot know now."""
         ...
 
 

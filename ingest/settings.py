@@ -1,7 +1,10 @@
 """Settings of the ingest room, checked when they are made: a bad one is named, and nothing starts."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from liteheart.errors import Misconfigured
 
@@ -32,14 +35,14 @@ class IngestSettings:
     hop_s: float = 5.0  # a window begins every so often
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for key in fields(self):
+            value = getattr(self, key.name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise Misconfigured(field.name, f"{value!r} is not a finite number")
-            if field.type is int and not isinstance(value, int):
-                raise Misconfigured(field.name, f"{value!r} is not a whole number")
-            if value < 0 or (value == 0 and field.name not in {"reorder_s", "join_s"}):
-                raise Misconfigured(field.name, f"{value} must be above 0")
+                raise Misconfigured(key.name, f"{value!r} is not a finite number")
+            if key.type is int and not isinstance(value, int):
+                raise Misconfigured(key.name, f"{value!r} is not a whole number")
+            if value < 0 or (value == 0 and key.name not in {"reorder_s", "join_s"}):
+                raise Misconfigured(key.name, f"{value} must be above 0")
         self._check_pairs()
 
     def _check_pairs(self) -> None:
@@ -83,3 +86,86 @@ class KafkaSettings:
             raise Misconfigured("security_protocol", f"{self.security_protocol!r} is not known")
         if self.security_protocol.startswith("SASL") and not (self.sasl_mechanism and self.sasl_username):
             raise Misconfigured("sasl_mechanism", "SASL needs a mechanism and a user name")
+
+
+class MqttAddress(NamedTuple):
+    """Where an MQTT broker listens."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+_MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+
+
+def mqtt_address(url: str) -> MqttAddress:
+    """Of mqtt://host[:port] or, over TLS, mqtts://host[:port]. Raises Misconfigured."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    else:
+        if parts.scheme not in _MQTT_PORTS or parts.username or parts.path.strip("/") or parts.query:
+            host = None
+    if not host:
+        raise Misconfigured("url", "must be mqtt://host[:port] or mqtts://host[:port], without names or passwords")
+    return MqttAddress(host, port or _MQTT_PORTS[parts.scheme], parts.scheme == "mqtts")
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    """How the bridge reaches the MQTT broker. Raises Misconfigured naming the key that is wrong."""
+
+    url: str | None = None  # mqtt://host[:port] or mqtts://host[:port]; None: there is no broker
+    username: str = "@bridge"  # no device can be called so: '@' is in no identifier
+    password: str | None = field(default=None, repr=False)
+    password_file: Path | None = None  # instead of `password`: its content
+    name: str = "liteheart-bridge"  # client id; the broker keeps what waits under it, so no two bridges share one
+    group: str = ""  # of a shared subscription, which Mosquitto 2.0 forgets when it restarts; empty: one of our own
+    ssl_cafile: Path | None = None  # who signed the broker's certificate; None: the machine's own list
+    keepalive_s: int = 15  # a broker that is silent for one and a half of it is gone
+    session_expiry_s: int = 7 * 86_400  # the broker keeps what waits for a bridge that is away; Kafka keeps no more
+    receive_maximum: int = 512  # messages in hand that are not acknowledged yet; the broker keeps back the others
+    max_message_bytes: int = 1 << 18  # a body of some 300 one-second frames; times receive_maximum: 128 MiB at worst
+    batch_bytes: int = 4 << 20  # of messages published at once
+    retry_s: float = 1.0  # pause before work that failed is tried again
+    retry_longest_s: float = 15.0  # to reach a broker that is away; doubled up to this
+    stop_s: float = 5.0  # to finish the work in hand when told to stop
+    accounts_dir: Path | None = None  # where the broker's password file is kept up to date; None: by hand
+    accounts_s: float = 5.0  # how soon the broker learns who was registered or revoked
+    pid_file: Path | None = None  # of Mosquitto, which is told by SIGHUP; None: whoever runs it sees to that
+
+    def __post_init__(self) -> None:
+        if self.url is not None:
+            _ = self.address
+        for name in ("username", "name"):
+            if not getattr(self, name) or set(getattr(self, name)) & set("+#/:\n"):
+                raise Misconfigured(name, "must not be empty nor hold any of + # / :")
+        if set(self.group) & set("+#/"):
+            raise Misconfigured("group", "must not hold any of + # /")
+        if self.password is not None and self.password_file is not None:
+            raise Misconfigured("password_file", "is given beside password")
+        for name, most in (("receive_maximum", 65_535), ("keepalive_s", 65_535), ("session_expiry_s", 0xFFFFFFFE)):
+            if not 1 <= getattr(self, name) <= most:
+                raise Misconfigured(name, f"{getattr(self, name)} is not within 1 to {most}")
+        for name in ("max_message_bytes", "batch_bytes", "retry_s", "retry_longest_s", "stop_s", "accounts_s"):
+            if not getattr(self, name) > 0:
+                raise Misconfigured(name, f"{getattr(self, name)} must be above 0")
+
+    @property
+    def address(self) -> MqttAddress:
+        """Where the broker listens. Raises Misconfigured without a `url`."""
+        if self.url is None:
+            raise Misconfigured("url", "is not set; LITEHEART_MQTT_URL=mqtts://host:8883")
+        return mqtt_address(self.url)
+
+    def secret(self) -> str | None:
+        """The bridge's password. Raises Misconfigured for a file that cannot be read."""
+        if self.password_file is None:
+            return self.password
+        try:
+            return self.password_file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misconfigured("password_file", f"cannot be read ({type(error).__name__})") from None

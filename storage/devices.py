@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, delete, select, update
@@ -11,6 +12,7 @@ from liteheart.ids import DeviceId, PatientId, is_identifier
 from storage.audit import Deed, note
 from storage.beds import is_free, lay, leave, one_to_a_bed, refuse_taken
 from storage.engine import reading, writing
+from storage.mosquitto import mosquitto_hash
 from storage.people import OPERATOR
 from storage.queries import insert_for
 from storage.schema import checkpoints, devices, patient_state, patients
@@ -58,6 +60,23 @@ class Devices:
             row = connection.execute(statement).one_or_none()
         return None if row is None else Grant(DeviceId(row.device_id), PatientId(row.patient_id))
 
+    def grants_of(self, devices_asked: Collection[DeviceId]) -> dict[DeviceId, Grant]:
+        """The grants of those devices that have a valid token now; for a broker that has checked the token itself."""
+        wanted = devices.c.device_id.in_(devices_asked) & devices.c.revoked_us.is_(None)
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(devices.c.device_id, devices.c.patient_id).where(wanted)).all()
+        return {DeviceId(d): Grant(DeviceId(d), PatientId(p)) for d, p in rows}
+
+    def mqtt_accounts(self) -> list[tuple[DeviceId, str]]:
+        """Devices with a valid token and its hash for Mosquitto's password file, by name.
+
+        A device that was registered before this was kept has none, and is to be registered again.
+        """
+        wanted = devices.c.mqtt_hash.is_not(None) & devices.c.revoked_us.is_(None)
+        statement = select(devices.c.device_id, devices.c.mqtt_hash).where(wanted).order_by(devices.c.device_id)
+        with reading(self._engine) as connection:
+            return [(DeviceId(device), kept) for device, kept in connection.execute(statement)]
+
     def revoke(self, device: DeviceId, now_us: int, *, by: str = OPERATOR) -> bool:
         """End the device's token; False when it has none that is valid."""
         valid = (devices.c.device_id == device) & devices.c.revoked_us.is_(None)
@@ -73,8 +92,14 @@ def give_token(connection: Connection, device: DeviceId, patient: PatientId) -> 
     """A new token, shown this once; whichever the device had ends. As part of the caller's transaction."""
     token = f"lh_{secrets.token_urlsafe(32)}"
     grant = insert_for(connection, devices)
-    columns = {name: grant.excluded[name] for name in ("patient_id", "token_hash", "revoked_us")}
-    row = {"device_id": device, "patient_id": patient, "token_hash": _hash(token), "revoked_us": None}
+    row = {
+        "device_id": device,
+        "patient_id": patient,
+        "token_hash": _hash(token),
+        "revoked_us": None,
+        "mqtt_hash": mosquitto_hash(token),  # now or never: the token itself is not kept
+    }
+    columns = {name: grant.excluded[name] for name in row if name != "device_id"}
     connection.execute(grant.on_conflict_do_update(index_elements=[devices.c.device_id], set_=columns), row)
     return token
 

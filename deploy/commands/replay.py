@@ -7,8 +7,8 @@ import math
 import re
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """REC..., --to, --url, --speed, --lead, --patient, --frame, --from, --seconds."""
     parser.add_argument("records", nargs="+", metavar="REC", type=Path, help="WFDB record, EDF+ file, or a folder")
     add_config_argument(parser)
-    parser.add_argument("--to", choices=["http", "kafka"], default="http")
-    parser.add_argument("--url", default="http://127.0.0.1:8080", help="the gateway; LITEHEART_TOKEN: device token")
+    parser.add_argument("--to", choices=["http", "kafka", "mqtt"], default="http")
+    parser.add_argument(
+        "--url",
+        help="the gateway (http://127.0.0.1:8080) or broker (mqtt://127.0.0.1:1883, mqtts://...); "
+        "LITEHEART_TOKEN: device token",
+    )
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="the token instead, or a line `DEVICE TOKEN` for each device"
+    )
+    parser.add_argument("--cafile", type=Path, metavar="FILE", help="who signed the certificate of an mqtts:// broker")
     parser.add_argument(
         "--speed", type=float, default=1.0, metavar="N", help="N > 1: a back-fill that ends now (inf: at once)"
     )
@@ -84,7 +92,13 @@ async def _play_all(recordings: Sequence[Recording], args: argparse.Namespace) -
             return await _play_into(recordings, args, KafkaSink(publisher))
         finally:
             await publisher.close()
-    async with HttpSink(args.url, environment().get("LITEHEART_TOKEN")) as sink:
+    tokens = Tokens.read(args.token_file) if args.token_file else Tokens(environment().get("LITEHEART_TOKEN"))
+    if args.to == "mqtt":
+        from ingest.mqtt_device import MqttSink
+
+        async with MqttSink(args.url or "mqtt://127.0.0.1:1883", tokens.of, args.cafile) as wearables:
+            return await _play_into(recordings, args, wearables)
+    async with HttpSink(args.url or "http://127.0.0.1:8080", tokens.any) as sink:
         return await _play_into(recordings, args, sink)
 
 
@@ -123,6 +137,31 @@ def cut(recording: Recording, start_s: float, seconds: float) -> Recording:
     if not 0 <= a < b:
         raise Unreadable(recording.path, f"has nothing between {start_s:g} s and {start_s + seconds:g} s")
     return replace(recording, adc=recording.adc[:, a:b], invalid=recording.invalid[:, a:b])
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One token for every device, or each device's own."""
+
+    any: str | None = field(default=None, repr=False)
+    own: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, path: Path) -> "Tokens":
+        """A file with one token, or with lines of a device and its token. Raises Misconfigured."""
+        try:
+            lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misconfigured("--token-file", f"{path} cannot be read ({type(error).__name__})") from None
+        if len(lines) == 1 and len(lines[0]) == 1:
+            return cls(lines[0][0])
+        if not lines or any(len(line) != 2 for line in lines):
+            raise Misconfigured("--token-file", f"{path} holds neither one token nor lines of a device and its token")
+        return cls(None, dict(line for line in lines))
+
+    def of(self, device: DeviceId) -> str | None:
+        """The token of a device."""
+        return self.own.get(device, self.any)
 
 
 class KafkaSink:
