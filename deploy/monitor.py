@@ -11,6 +11,7 @@ which the signal was processed). So a worker may die anywhere: what was not comm
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from alerts.settings import AlarmSettings
@@ -54,6 +55,7 @@ class Monitor:
         self._own_alarms = own_alarms  # the ward's settings with the limits of one patient
         self._limits: Mapping[PatientId, Mapping[str, float]] | None = None  # as last told, not applied yet
         self._scorer, self._store, self._feed = scorer, store, feed
+        self._successor: tuple[Scorer, AlarmSettings] | None = None
         self._clock, self._metrics = clock, metrics
         self._patients = self._nobody()
         self._ready = ready  # whether rhythms can be worked on yet: their code is compiled first, strips must not wait
@@ -71,6 +73,7 @@ class Monitor:
         """
         now_us = self._clock.now_us()
         work = Work()
+        self._succeed()
         told, self._limits = self._limits, None
         if told is not None:
             self._patients.limits_are(told)
@@ -96,6 +99,10 @@ class Monitor:
     def limits_are(self, limits: Mapping[PatientId, Mapping[str, float]]) -> None:
         """The limits of all patients who have their own; they hold from the next batch on. From any thread."""
         self._limits = dict(limits)
+
+    def serve(self, scorer: Scorer, thresholds: Mapping[str, float]) -> None:
+        """Another student reads from the next batch on: no window is left out or read twice. From any thread."""
+        self._successor = scorer, replace(self._alarms, thresholds=thresholds)
 
     def announce(self) -> None:
         """Send out the live messages of what was processed: an alarm must not wait for a disk."""
@@ -124,6 +131,12 @@ class Monitor:
         self._patients, self._unheard = self._nobody(), []
         self._postponed.clear()
         self._pending, self._first_arrival_us = None, 0
+
+    def _succeed(self) -> None:
+        successor, self._successor = self._successor, None
+        if successor is not None:
+            self._scorer, self._alarms = successor
+            self._patients.ward_is(self._alarms)
 
     def _nobody(self) -> Patients:
         return Patients(self._ingest, self._alarms, self._own_alarms, RhythmBank())

@@ -81,6 +81,13 @@ class Patients:
                 stream.mark_processed(until_us, checkpoint.get("shift_us", 0))
             self.guard(patient, now_us, work, partial(_replay, frames=past.frames, work=work))
 
+    def ward_is(self, alarms: AlarmSettings) -> None:
+        """Other settings of the ward, for everybody; alarms go on from their checkpoints, as with other limits."""
+        if alarms != self._alarms:
+            self._alarms = alarms
+            for patient, member in self._known.items():
+                member.alarms = self._engine(patient, {"alarms": member.alarms.checkpoint()}, member.limits)
+
     def limits_are(self, told: Mapping[PatientId, Mapping[str, float]]) -> None:
         """An engine with other limits goes on from the checkpoint of the one before: no alarm is lost by it."""
         for patient, member in self._known.items():

@@ -4,14 +4,16 @@
     monitor    faust agent -> worker -> storage, live feed; the watch for silent streams; the outbox relay; heartbeat
     dashboard  storage, live feed -> nurses
     notify     storage -> webhooks, e-mail, Apprise
+    bridge     devices -> MQTT broker -> publisher
 
-`liteheart up` runs all of them on the embedded broker; in production each is a process of its own, on Kafka.
+`liteheart up` runs all of them on the embedded broker, the bridge if an MQTT broker is named; in production each is a
+process of its own, on Kafka.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -25,6 +27,7 @@ from deploy.http import create_web, serving
 from deploy.metrics import PrometheusMetrics
 from deploy.monitor import Monitor
 from deploy.settings import Settings
+from deploy.succession import Succession
 from deploy.worker import Worker, every
 from inference.model.card import load_card
 from inference.ports import Network
@@ -32,6 +35,7 @@ from inference.preprocess import Batch as Floats
 from inference.rhythm import Warming
 from inference.serve.engine import Engine, load_network
 from inference.settings import InferenceSettings
+from ingest.ports import FramePublisher
 from liteheart.clock import Clock, SystemClock
 from liteheart.errors import Misconfigured
 
@@ -82,7 +86,7 @@ async def running(
         feed = await stack.enter_async_context(wiring.live_feed(settings))
         system = System(settings, PrometheusMetrics(), storage, feed)
         routers: list[APIRouter] = []
-        if roles & {"gateway", "monitor"}:
+        if roles & {"gateway", "monitor", "bridge"}:
             broker = await stack.enter_async_context(wiring.broker(settings))
         if "gateway" in roles:
             door = wiring.gateway(settings, broker.publisher, storage, clock, system.metrics, sign_in=sign_in)
@@ -99,6 +103,8 @@ async def running(
         await stack.enter_async_context(guests(system))
         if "notify" in roles and settings.notify.targets:
             await _start_notifier(stack, system, clock)
+        if "bridge" in roles:
+            _start_bridge(stack, system, broker.publisher, clock)
         if "monitor" in roles:
             await _start_monitor(stack, system, broker, clock)
         yield system
@@ -112,12 +118,27 @@ async def _start_notifier(stack: contextlib.AsyncExitStack, system: System, cloc
         _background(stack, system, every(chore.seconds, chore.step, chore.what), chore.what)
 
 
+def _start_bridge(stack: contextlib.AsyncExitStack, system: System, publisher: FramePublisher, clock: Clock) -> None:
+    settings = system.settings
+    _ = settings.mqtt.address  # Misconfigured now rather than later
+    files = wiring.broker_files(settings)
+    bridge = wiring.bridge(settings, publisher, system.storage, clock, system.metrics)
+    system.waiting_for = lambda: bridge.waiting_for
+    _background(stack, system, bridge.run(), "bridge")
+    if files is not None:
+        around = chores.Around(settings, system.storage, system.feed, clock, system.metrics)
+        for chore in chores.of_bridge(around, files):
+            _background(stack, system, every(chore.seconds, chore.step, chore.what), chore.what)
+
+
 async def _start_monitor(stack: contextlib.AsyncExitStack, system: System, broker: wiring.Broker, clock: Clock) -> None:
     from deploy.consumer import consuming  # faust, which dashboard and gateway do not need
 
     settings = system.settings
+    succession = Succession(system.storage.models, settings.inference, settings.data_dir / "models", system.metrics)
+    student = await asyncio.to_thread(succession.begin, clock)
     network = _LateNetwork()
-    engine = Engine(network, load_card(settings.inference.model_dir), settings.inference)
+    engine = Engine(network, load_card(student.model_dir), student)
     monitor = Monitor(
         ingest=settings.ingest,
         alarms=wiring.alarm_settings(settings, engine.thresholds),
@@ -139,8 +160,16 @@ async def _start_monitor(stack: contextlib.AsyncExitStack, system: System, broke
         _background(stack, system, every(chore.seconds, chore.step, chore.what), chore.what)
     if settings.embedded:  # here devices are waiting already, and importing torch would hold up their first strips
         await _until_strips(system.feed, at_most_s=1.5)
-    await asyncio.to_thread(network.load, settings.inference)
+    await asyncio.to_thread(network.load, student)
+    _background(stack, system, every(settings.worker.models_s, _succeeding(succession, monitor), "models"), "models")
     system.waiting_for = lambda: None if running_app.ready else "partitions"
+
+
+def _succeeding(succession: Succession, monitor: Monitor) -> Callable[[], Awaitable[object]]:
+    async def step() -> None:
+        await asyncio.to_thread(succession.step, monitor)
+
+    return step
 
 
 async def _until_strips(feed: LiveFeed, at_most_s: float) -> None:
