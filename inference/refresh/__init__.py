@@ -1,0 +1,1 @@
+"""The loop closes: unlabelled windows back into a better student, through a gate."""
