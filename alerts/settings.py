@@ -43,7 +43,7 @@ class AlarmSettings:
     live_within_s: float = 30.0  # signal that arrives later than this is retrospective: shown, never sounded
     promised_s: float = 10.0  # from onset to alarm, beyond the rule's own persistence; slower ones are marked late
     awaited_s: float = 60.0  # from admission or pairing to NO_DATA of a patient who was never heard
-    discharged_s: float = 86_400.0  # a patient silent for longer is taken for discharged
+    discharged_s: float = 86_400.0  # whom nobody admitted and who is silent for longer is taken for discharged
     model_expected: bool = True  # off where no student runs: nothing then misses its answers
     rules: Mapping[str, AlarmRule] = field(default_factory=lambda: MappingProxyType(RULES))  # from code only
 

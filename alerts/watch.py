@@ -1,8 +1,12 @@
 """What no stream tells of itself: silence, a wrong clock, a model without answers. Storage knows what is open.
 
     silence    0 s ........ 15 s ............ 60 s ............ 24 h
-               |            NO_DATA raised    NO_DATA ended     NO_DATA_LONG ended: taken for discharged
-               last arrival                   NO_DATA_LONG raised, HIGH, sounds again
+               |            NO_DATA raised    NO_DATA ended     NO_DATA_LONG ended: taken for discharged,
+               last arrival                   NO_DATA_LONG      but for whoever was admitted
+                                              raised, HIGH, sounds again
+
+A watch over someone who was admitted ends with the stay alone, however long the silence. The rule of 24 h is for
+streams that nobody admitted and nobody will discharge.
 
 Who was admitted and never heard is missed after `awaited_s`, for as long as nothing comes and nobody discharges.
 Who was discharged by someone is not missed from then on: storage does not tell of them here.
@@ -48,14 +52,16 @@ def watch(
     now_us: int,
     settings: AlarmSettings,
     listening_us: int = 0,
+    staying: Collection[PatientId] = (),
 ) -> list[AlarmEvent]:
     """Events of all patients at `now_us`; `open_no_data` holds the active alarm of `WATCHED` of each who has one.
 
-    `listening_us`: since when a monitor has been listening without a break.
+    `listening_us`: since when a monitor has been listening without a break. `staying`: who was admitted and is here.
     """
     events: list[AlarmEvent] = []
     for state in states:
-        events += _watch_one(state, open_no_data.get(state.patient), now_us, settings, listening_us)
+        stays = state.patient in staying
+        events += _watch_one(state, open_no_data.get(state.patient), now_us, settings, listening_us, stays)
     return events
 
 
@@ -147,17 +153,22 @@ def _is_heard(state: PatientState, now_us: int, s: AlarmSettings) -> bool:
 
 
 def _watch_one(
-    state: PatientState, is_open: Alarm | None, now_us: int, s: AlarmSettings, listening_us: int
+    state: PatientState, is_open: Alarm | None, now_us: int, s: AlarmSettings, listening_us: int, stays: bool
 ) -> list[AlarmEvent]:
-    from_us = max(state.last_arrival_us, listening_us)
-    discharged_us = state.last_arrival_us + round(s.discharged_s * US_PER_S)
-    wanted = None if now_us > discharged_us else _wanted(now_us - from_us, s)
+    from_us, onset_us = max(state.last_arrival_us, listening_us), state.last_arrival_us
+    a_day_us = state.last_arrival_us + round(s.discharged_s * US_PER_S)
+    wanted = _wanted(now_us - from_us, s)
+    if now_us > a_day_us:
+        if not stays:
+            wanted = None
+        else:  # without an open one: the alarm that began with the last arrival ended before the patient was admitted
+            onset_us = a_day_us if is_open is None else max(onset_us, is_open.onset_us)
     events: list[AlarmEvent] = []
     if is_open is not None and is_open.active:
         if is_open.onset_us < state.last_arrival_us:  # data came since
             ended_us = state.last_arrival_us
-        elif now_us > discharged_us:
-            ended_us = discharged_us
+        elif now_us > a_day_us and not stays:
+            ended_us = a_day_us
         elif wanted is None or WATCHED.index(wanted) <= WATCHED.index(is_open.condition):
             return []
         else:
@@ -166,8 +177,8 @@ def _watch_one(
     if wanted is not None:
         at = Moment(_crossed(from_us, wanted, s), now_us, retrospective=False)
         limit_s = s.rules[wanted].persistence_s
-        said = Assertion(wanted, state.last_arrival_us, f"no data for more than {limit_s:g} s", {"limit": limit_s})
-        events.append(episode.raised(state.patient, s.rules[wanted], said, state.last_arrival_us, at, s.promised_s))
+        said = Assertion(wanted, onset_us, f"no data for more than {limit_s:g} s", {"limit": limit_s})
+        events.append(episode.raised(state.patient, s.rules[wanted], said, onset_us, at, s.promised_s))
     return events
 
 

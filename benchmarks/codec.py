@@ -1,175 +1,129 @@
-"""How small the stored signal is, how fast it is packed, and how soon ten seconds of it are read back."""
+"""How small the stored signal is, how fast it is packed, and how soon ten seconds of it are read back.
 
-import itertools
-import tempfile
-import time
-import zlib
+Side by side on the same recordings: blocks as the archive writes them, frames as they arrive, AtriumDB, FLAC and zstd.
+"""
+
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Final
 
 import numpy as np
-import zstandard
 
+from benchmarks import atrium, recordings, strips
+from benchmarks.atrium import Atrium
 from benchmarks.figures import Figure, Measured, Options, alternate, figure, seconds
+from benchmarks.packers import DELTA, FLAC, FRAMES, MINUTES, OURS, ZSTD, checked, cut, ways
 from benchmarks.signals import Signal, signals
-from deploy.settings import load
-from deploy.wiring import open_storage
-from liteheart.clock import US_PER_S
-from liteheart.ids import DeviceId, PatientId
-from liteheart.signal import Frame, Samples
-from storage.board import Board
-from storage.codec import Packer, Unpacker
-from storage.monitor_store import Batch
 
-OURS = "frame codec"
-NEAREST = "delta + zstd-3"  # the strongest of the plain ways
-T0_US = 1_700_000_000 * US_PER_S
-
-
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """int16 [n] to bytes and back, given n."""
-
-    pack: Callable[[Samples], bytes]
-    unpack: Callable[[bytes, int], Samples]
-
-
-def codecs() -> dict[str, Codec]:
-    """Ours, as storage uses it, and what else one would reach for."""
-    packer, unpacker = Packer(), Unpacker()
-    squeeze, expand = zstandard.ZstdCompressor(level=3), zstandard.ZstdDecompressor()
-
-    def pack(x: Samples) -> bytes:
-        codec, payload = packer.pack(x)
-        return bytes((codec,)) + payload  # storage keeps the codec in a column of its own
-
-    def integers(data: bytes) -> Samples:
-        return np.frombuffer(data, np.int16)
-
-    return {
-        OURS: Codec(pack, lambda data, n: unpacker.unpack(data[0], data[1:], n)),
-        NEAREST: Codec(
-            lambda x: squeeze.compress(np.diff(x, prepend=np.int16(0)).tobytes()),
-            lambda data, n: np.cumsum(integers(expand.decompress(data)), dtype=np.int16),
-        ),
-        "zstd-3": Codec(lambda x: squeeze.compress(x.tobytes()), lambda data, n: integers(expand.decompress(data))),
-        "zlib-6": Codec(lambda x: zlib.compress(x.tobytes(), 6), lambda data, n: integers(zlib.decompress(data))),
-    }
+_UNIT: Final = "int16 bytes / packed bytes"
+_SUFFIX: Final = {
+    atrium.NAME: "atriumdb",
+    FLAC: "flac",
+    DELTA: "delta_zstd",
+    ZSTD: "zstd",
+    FRAMES: "frames",
+    MINUTES: "60s",
+}
+_SPEED_S: Final = 600.0  # of each recording; longer ones only take longer
+Sizes = dict[str, int]
 
 
 def benchmark(options: Options) -> Iterator[Figure]:
-    """ratio_<record>, encode and decode speed, random reads."""
-    found = signals(2 if options.quick else 26, 60.0 if options.quick else 1800.0, options.seed)
-    yield from _ratios(found.items, 1.0, "ratio", f"{found.source}; blocks of 1 s, as stored")
-    yield from _ratios(found.items, 10.0, "ratio_10s", f"{found.source}; blocks of 10 s, for comparison")
+    """ratio_<record>, ratio_<set>, encode and decode speed, random reads, MB of a patient-day."""
+    found = signals(2 if options.quick else 26, 120.0 if options.quick else 1800.0, options.seed)
+    folder = recordings.folder()
+    yield from _records(
+        found.items, found.source, set() if folder is None or options.quick else recordings.like_100(folder)
+    )
+    if folder is not None and not options.quick:
+        resampled = [recordings.at_250_hz(s) for s in found.items]
+        for name, items in (("mitdb_250hz_5uv", resampled), *recordings.sets(folder)):
+            raw, size = _total(items)
+            minutes = sum(len(s.samples) / s.fs_hz for s in items) / len(items) / 60
+            note = f"{len(items)} recordings of {minutes:.2g} min on average; short ones weigh a block's header more"
+            yield _ratio(f"ratio_{name}", raw, size, atrium.NAME, note)
+            yield _ratio(f"ratio_{name}_to_flac", raw, size, FLAC, note)
     yield from _speeds(found.items, options, found.source)
-    yield from _reads(found.items, options)
+    yield from strips.reads(found.items, options)
+    yield from strips.patient_days(found.items)
 
 
-def _blocks(signal: Signal, length_s: float) -> list[Samples]:
-    """Whole blocks, each an array of its own as after decoding a frame."""
-    n = round(length_s * signal.fs_hz)
-    return [signal.samples[a : a + n].copy() for a in range(0, len(signal.samples) - n + 1, n)]
-
-
-def _ratios(items: Sequence[Signal], length_s: float, prefix: str, note: str) -> Iterator[Figure]:
-    ways = codecs()
-    raw_bytes, packed_bytes = 0, dict.fromkeys(ways, 0)
+def _records(items: Sequence[Signal], source: str, like_100: set[str]) -> Iterator[Figure]:
+    note = f"{source}; blocks of 300 s in pieces of 60 s; AtriumDB in blocks of its own, times of samples included"
+    raw, total, like = 0, Sizes(), list[tuple[float, float]]()
     for signal in items:
-        blocks = _blocks(signal, length_s)
-        raw = sum(b.nbytes for b in blocks)
-        size = {name: sum(_checked(way, b) for b in blocks) for name, way in ways.items()}
-        yield _ratio(f"{prefix}_{signal.name}", raw, size[OURS], NEAREST, size[NEAREST], note)
-        raw_bytes += raw
-        packed_bytes = {name: packed_bytes[name] + size[name] for name in ways}
-    yield _ratio(f"{prefix}_all", raw_bytes, packed_bytes[OURS], NEAREST, packed_bytes[NEAREST], note)
-    for peer in [name for name in ways if name not in (OURS, NEAREST)]:
-        yield _ratio(f"{prefix}_all_to_{peer}", raw_bytes, packed_bytes[OURS], peer, packed_bytes[peer], note)
+        one, size = _total([signal])
+        yield _ratio(f"ratio_{signal.name}", one, size, atrium.NAME, note)
+        raw += one
+        total = {name: total.get(name, 0) + n for name, n in size.items()}
+        if signal.name in like_100:
+            like.append((one / size[OURS], one / size[atrium.NAME]))
+    yield _ratio("ratio_all", raw, total, atrium.NAME, note)
+    for peer in (FLAC, DELTA, ZSTD, FRAMES, MINUTES):
+        suffix = _SUFFIX[peer]
+        yield _ratio(f"ratio_all_to_{suffix}", raw, total, peer, note)
+    if like:
+        mine, theirs = (float(np.mean(column)) for column in zip(*like, strict=True))
+        words = f"{source}; MLII, {recordings.NORMAL_SHARE:.0%} normal beats: mean of {', '.join(sorted(like_100))}"
+        yield Figure("ratio_like_100", mine, _UNIT, atrium.NAME, theirs, mine / theirs, note=words)
 
 
-def _checked(way: Codec, block: Samples) -> int:
-    packed = way.pack(block)
-    if not np.array_equal(way.unpack(packed, len(block)), block):
-        raise AssertionError("a codec gave back other samples")
-    return len(packed)
+def _total(items: Sequence[Signal]) -> tuple[int, Sizes]:
+    """int16 bytes, and packed ones each way."""
+    raw, size = 0, Sizes()
+    with Atrium() as dataset:
+        for signal in items:
+            raw += signal.samples.nbytes
+            for name, way in ways().items():
+                blocks = cut(signal.samples, signal.fs_hz, way.length_s)
+                size[name] = size.get(name, 0) + sum(checked(way, b, signal.fs_hz) for b in blocks)
+            which = dataset.write(signal.samples, signal.fs_hz)
+            back = dataset.read(which, 0.0, len(signal.samples) / signal.fs_hz + 1)
+            if not np.array_equal(back, signal.samples):
+                raise AssertionError("AtriumDB gave back other samples")
+        size[atrium.NAME] = dataset.size()
+    return raw, size
 
 
-def _ratio(name: str, raw: int, mine: int, peer: str, theirs: int, note: str) -> Figure:
-    return Figure(name, raw / mine, "raw bytes / packed bytes", peer, raw / theirs, theirs / mine, note=note)
+def _ratio(name: str, raw: int, size: Sizes, peer: str, note: str) -> Figure:
+    return Figure(name, raw / size[OURS], _UNIT, peer, raw / size[peer], size[peer] / size[OURS], note=note)
 
 
 def _speeds(items: Sequence[Signal], options: Options, source: str) -> Iterator[Figure]:
-    ways = codecs()
-    rounds = 5 if options.quick else 9
-    blocks = list(itertools.chain.from_iterable(_blocks(s, 1.0) for s in items[:4]))[: 100 if options.quick else 4000]
-    packed = {name: [way.pack(b) for b in blocks] for name, way in ways.items()}
-    samples = sum(map(len, blocks))
+    """CPU time of one thread. AtriumDB also writes its files and its database, which is how it is used."""
+    chosen = [(s.samples[: round(_SPEED_S * s.fs_hz)].copy(), s.fs_hz) for s in items[:4]]
+    samples, known = sum(len(x) for x, _ in chosen), ways()
+    blocks = {name: [(b, f) for x, f in chosen for b in cut(x, f, way.length_s)] for name, way in known.items()}
+    packed = {name: [(way.pack(b, f), len(b)) for b, f in blocks[name]] for name, way in known.items()}
+    with Atrium() as dataset:
+        written = [dataset.write(x, f) for x, f in chosen]
 
-    def encode(way: Codec) -> float:
-        return samples / seconds(lambda: [way.pack(b) for b in blocks]) / 1e6
+        def encode(name: str) -> float:
+            if name == atrium.NAME:
+                return _speed(samples, lambda: [dataset.write(x, f) for x, f in chosen])
+            way = known[name]
+            return _speed(samples, lambda: [way.pack(b, f) for b, f in blocks[name]])
 
-    def decode(name: str) -> float:
-        way, pairs = ways[name], list(zip(packed[name], blocks, strict=True))
-        return samples / seconds(lambda: [way.unpack(data, len(b)) for data, b in pairs]) / 1e6
+        def decode(name: str) -> float:
+            if name == atrium.NAME:
+                return _speed(samples, lambda: [dataset.read(which, 0.0, _SPEED_S) for which in written])
+            way = known[name]
+            return _speed(samples, lambda: [way.unpack(data, n) for data, n in packed[name]])
 
-    for what, run in (
-        ("encode", {name: (lambda w=way: encode(w)) for name, way in ways.items()}),
-        ("decode", {name: (lambda n=name: decode(n)) for name in ways}),
-    ):
-        speed = alternate(run, rounds)
-        for peer in [name for name in ways if name != OURS]:
-            suffix = "" if peer == NEAREST else f"_to_{peer}"
-            note = f"{source}; blocks of 1 s, one call each, CPU time"
-            yield figure(f"{what}_msamples_s{suffix}", "Msamples/s", speed[OURS], (peer, speed[peer]), note=note)
-
-
-def _reads(items: Sequence[Signal], options: Options) -> Iterator[Figure]:
-    """Ten seconds at random of frames of one second, through the dashboard's own read, from a warm page cache."""
-    patients, length_s, reads = (2, 60, 40) if options.quick else (8, 1800, 400)
-    rng = np.random.default_rng(options.seed)
-    with tempfile.TemporaryDirectory(prefix="liteheart-bench-") as folder:
-        storage = open_storage(load(environ={}, data_dir=Path(folder)))
-        try:
-            lengths = []
-            for k in range(patients):
-                frames = _frames(items[k % len(items)], k, length_s)
-                lengths.append(len(frames))
-                for a in range(0, len(frames), 500):
-                    storage.monitor.commit(Batch(frames=frames[a : a + 500]))
-            rounds = [[_read_ms(storage.board, lengths, rng) for _ in range(reads)] for _ in range(5)]
-        finally:
-            storage.close()
-    note = f"{patients} patients x {max(lengths)} s in SQLite, Board.strip, page cache warm"
-    for name, share in (("p50", 50), ("p99", 99)):
-        measured = Measured.of([float(np.percentile(r, share)) for r in rounds])
-        yield figure(f"random_10s_read_{name}_ms", "ms", measured, note=note)
+        for what, run in (("encode", encode), ("decode", decode)):
+            speed = alternate({n: partial(run, n) for n in (*known, atrium.NAME)}, 3 if options.quick else 7)
+            note = f"{source}; blocks of 300 s, CPU time"
+            yield from _beside(f"{what}_msamples_s", speed, note)
 
 
-def _frames(signal: Signal, k: int, length_s: int) -> list[Frame]:
-    return [
-        Frame(
-            patient=PatientId(f"p{k}"),
-            device=DeviceId(f"d{k}"),
-            boot=1,
-            sequence=i,
-            t0_us=T0_US + i * US_PER_S,
-            fs_hz=signal.fs_hz,
-            gain=signal.gain,
-            lead="II",
-            samples=block,
-            arrival_us=T0_US + (i + 1) * US_PER_S,
-        )
-        for i, block in enumerate(_blocks(signal, 1.0)[:length_s])
-    ]
+def _beside(name: str, speed: dict[str, Measured], note: str) -> Iterator[Figure]:
+    yield figure(
+        name, "Msamples/s", speed[OURS], (atrium.NAME, speed[atrium.NAME]), note=f"{note}; AtriumDB with its files"
+    )
+    for peer in (FLAC, DELTA, ZSTD, FRAMES):
+        said = f"{note}; frames one call each" if peer == FRAMES else note
+        yield figure(f"{name}_to_{_SUFFIX[peer]}", "Msamples/s", speed[OURS], (peer, speed[peer]), note=said)
 
 
-def _read_ms(board: Board, lengths: Sequence[int], rng: np.random.Generator) -> float:
-    k = int(rng.integers(len(lengths)))
-    t0_us = T0_US + int(rng.integers(0, (lengths[k] - 10) * US_PER_S))
-    began = time.perf_counter()
-    frames = board.strip(PatientId(f"p{k}"), t0_us, t0_us + 10 * US_PER_S)
-    took = time.perf_counter() - began
-    if not 10 <= len(frames) <= 11:
-        raise AssertionError(f"{len(frames)} frames of one second overlap ten")
-    return took * 1000
+def _speed(samples: int, work: Callable[[], object]) -> float:
+    return samples / seconds(work) / 1e6

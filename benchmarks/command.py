@@ -12,7 +12,7 @@ from benchmarks import page
 from benchmarks.figures import NOISY, Benchmark, Options
 from liteheart.errors import Misconfigured
 
-NAMES: Final = ("beats", "codec", "engines", "pipeline", "live")
+NAMES: Final = ("beats", "codec", "engines", "pipeline", "live", "export")
 IN_CHROMIUM: Final = ("screen",)  # wants the machine for itself, and is not among `all`
 ALIASES: Final = {"dashboard": "screen"}
 IN_NOISE: Final = ("quality", "onset")  # need the packs of recordings, and are not among `all`

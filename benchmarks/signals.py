@@ -46,13 +46,13 @@ def signals(count: int, seconds: float, seed: int) -> Signals:
     """The first `count` records, `seconds` of each at most."""
     folder = Path(environment().get("LITEHEART_ECG", ROOT.parent / "shared" / "ecg"))
     if (folder / PACK).is_file() and (folder / "ecgpack.py").is_file():
-        records = _packs(folder).load(folder / PACK)[:count]
+        records = packs(folder).load(folder / PACK)[:count]
         return Signals("MIT-BIH, first lead, 360 Hz, 11 bit", tuple(_recorded(r, seconds) for r in records))
     simulated = tuple(_simulated(k, min(seconds, 600.0), seed) for k in range(count))
     return Signals("simulated, 250 Hz: no recordings at hand", simulated)
 
 
-def _packs(folder: Path) -> Any:
+def packs(folder: Path) -> Any:
     """The reader that lies beside the packs."""
     spec = importlib.util.spec_from_file_location("ecgpack", folder / "ecgpack.py")
     if spec is None or spec.loader is None:

@@ -8,8 +8,13 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from alerts.escalation import due
+from alerts.hl7.follow import Follower
+from alerts.hl7.mllp import MllpSender
+from alerts.hl7.vitals import vitals_key, vitals_message
 from alerts.notify.notice import monitor_silent
+from alerts.notify.ports import Undelivered
 from alerts.notify.relay import Relay
+from alerts.notify.settings import MllpTarget
 from alerts.ports import LiveFeed
 from alerts.settings import AlarmSettings
 from alerts.watch import (
@@ -24,6 +29,7 @@ from alerts.watch import (
 )
 from deploy import wiring
 from deploy.monitor import Monitor
+from deploy.mosquitto import BrokerFiles
 from deploy.settings import Settings
 from ingest.ports import FramePublisher
 from liteheart.alarm import AlarmEvent
@@ -34,9 +40,11 @@ from liteheart.metrics import Metrics
 from storage.admissions import Admissions
 from storage.log import DiskLog
 from storage.monitor_store import Batch, MonitorStore
+from storage.scrub import Scrubber
 
 log = logging.getLogger(__name__)
 
+_HEARD_US = 15 * US_PER_S  # heard from lately: of others nothing is reported as if it were new
 _ANSWERS_S = 3600.0  # an answer older than this is not looked for
 
 
@@ -61,7 +69,7 @@ class Around:
 
 
 def of_monitor(around: Around, monitor: Monitor, publisher: FramePublisher, disk: DiskLog | None) -> list[Chore]:
-    """Heartbeat, the watch, escalation, limits, overviews, clearing away; and the relay to a bus if there is one."""
+    """Heartbeat, the watch, escalation, limits, overviews, the archive, clearing away; the relay to a bus if any."""
     storage, settings, clock = around.storage, around.settings, around.clock
     worker = settings.worker
     instance = f"{socket.gethostname()}-{os.getpid()}"
@@ -90,6 +98,14 @@ def of_monitor(around: Around, monitor: Monitor, publisher: FramePublisher, disk
     async def complete_overviews() -> None:
         await asyncio.to_thread(storage.backfill.step, clock.now_us())
 
+    async def compact() -> None:
+        await asyncio.to_thread(storage.archive.compact, clock.now_us())
+
+    async def let_go() -> None:
+        await asyncio.to_thread(forget, around, scrubber)
+
+    scrubber = None if disk is None else Scrubber(disk, settings.data_dir / "log")
+
     async def clear_away() -> None:
         await asyncio.to_thread(clear, around, disk)
 
@@ -100,6 +116,8 @@ def of_monitor(around: Around, monitor: Monitor, publisher: FramePublisher, disk
         Chore(take_limits, worker.limits_s, "limits of patients"),
         Chore(complete_overviews, worker.overview_s, "overviews of minutes"),
         Chore(clear_away, worker.purge_s, "clearing away"),
+        Chore(compact, worker.compact_s, "compaction"),
+        Chore(let_go, worker.retention_s, "retention and erasures"),
         escalation(around),
     ]
     return [*chores, Chore(relay, worker.relay_s, "outbox relay")] if settings.storage.outbox else chores
@@ -115,7 +133,46 @@ def of_notifier(around: Around, relay: Relay) -> list[Chore]:
             await asyncio.to_thread(tell_of_monitor, around)
 
         chores.append(Chore(look_for_monitor, settings.worker.watch_s, "watch for the monitor"))
-    return chores
+    return chores + of_hl7(around)
+
+
+def of_hl7(around: Around) -> list[Chore]:
+    """What receivers of HL7 v2 get beside beginnings: what became of alarms, and heart rates by the clock."""
+    settings, storage, clock = around.settings.notify, around.storage, around.clock
+    if not settings.mllp:
+        return []
+    follower = Follower(storage.board, storage.notifications, settings, clock)
+
+    async def follow() -> None:
+        await asyncio.to_thread(follower.step)
+
+    def vitals(target: MllpTarget) -> Chore:
+        async def step() -> None:
+            states, now_us = await asyncio.to_thread(storage.board.patients), clock.now_us()
+            heard = [s for s in states if now_us - s.last_arrival_us < _HEARD_US]
+            told = [vitals_message(s, vitals_key(s, now_us), now_us, target.facility) for s in heard]
+            try:
+                await MllpSender(target, settings.timeout_s).exchange(told)
+            except Undelivered as error:  # the next ones are newer: nothing is kept
+                log.warning("vitals not delivered: %s", error, extra={"target": target.name})
+
+        return Chore(step, target.vitals_s, f"vitals for {target.name}")
+
+    reports = [vitals(target) for target in settings.mllp if target.vitals_s]
+    return [Chore(follow, settings.poll_s, "what became of alarms"), *reports]
+
+
+def of_bridge(around: Around, files: BrokerFiles) -> list[Chore]:
+    """The MQTT broker is told who was registered and who was revoked."""
+
+    def tell_broker() -> None:
+        if files.refresh(around.storage.devices.mqtt_accounts()):
+            log.info("the MQTT broker is told of changed devices")
+
+    async def step() -> None:
+        await asyncio.to_thread(tell_broker)
+
+    return [Chore(step, around.settings.mqtt.accounts_s, "accounts of the MQTT broker")]
 
 
 def escalation(around: Around) -> Chore:
@@ -147,7 +204,7 @@ def silences(store: MonitorStore, settings: AlarmSettings, metrics: Metrics, now
         return []
     no_data = {a.patient: a for code in WATCHED for a in store.open_alarms(code) if a.active}
     skew = {a.patient: a for a in store.open_alarms(CLOCK_SKEW.code) if a.active}
-    events = watch(states, no_data, now_us, settings, listening_us)
+    events = watch(states, no_data, now_us, settings, listening_us, store.staying())
     events += watch_awaited(store.awaited(), no_data, now_us, settings, listening_us)
     return _stored(store, [*events, *watch_clocks(states, skew, now_us, settings)])
 
@@ -185,6 +242,16 @@ def clear(around: Around, disk: DiskLog | None) -> None:
     around.storage.notifications.expire(unread_us, now_us)
     if disk is not None:
         disk.retain(now_us)
+
+
+def forget(around: Around, scrubber: Scrubber | None) -> None:
+    """What is kept no longer, what is left of erased patients, objects that no block names."""
+    storage, now_us = around.storage, around.clock.now_us()
+    storage.erasure.sweep(now_us)
+    if scrubber is not None:
+        scrubber.follow(storage.keys.erased())
+    storage.retention.step(now_us)
+    storage.retention.sweep_objects(now_us, round(around.settings.archive.orphan_s * US_PER_S))
 
 
 def _heard(states: list[PatientState], now_us: int, also: Collection[PatientId]) -> list[PatientState]:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from liteheart.errors import LiteHeartError
 COMMANDS = {
     "up": "the whole system in this process, with simulated and replayed patients",
     "gateway": "take frames from devices over HTTP and WebSocket into Kafka",
+    "bridge": "take frames from devices over an MQTT broker into Kafka",
     "monitor": "analyse the stream, store it, raise alarms",
     "dashboard": "serve the nurses' screen and the API",
     "notify": "tell people who do not look at the screen: webhook, e-mail, Apprise",
@@ -29,9 +31,15 @@ COMMANDS = {
     "evaluate": "figures of a student on the development test fold",
     "benchmark": "every way to train a one-lead student, compared on the same labels and steps",
     "data": "what a folder of published recordings holds, what is wrong with it, and splits of it",
+    "models": "the students that there are, which one serves; approve, promote, refuse, roll back",
+    "import": "WFDB, EDF+ and DICOM files as patients of the archive",
+    "export": "a de-identified cohort as WFDB, EDF+, DICOM or Parquet; or all that is held of one patient",
+    "consent": "what a patient agreed to, and what cohorts are chosen by: site, sex, year of birth",
     "migrate": "bring the database to this version's schema",
     "people": "who may sign in to the dashboard",
-    "devices": "register a device and print its token once",
+    "devices": "register a device and print its token once; files for an MQTT broker",
+    "clients": "systems that may read over FHIR; prints a token once",
+    "erase": "erase a patient: destroy the key, delete the signal",
     "audit": "whether the chain of who did what holds",
     "topics": "create the Kafka topics",
 }
@@ -58,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _overview(arguments)
     name = arguments[0]
     try:
-        command = cast(Command, importlib.import_module(f"deploy.commands.{name}"))
+        command = cast(Command, importlib.import_module(f"deploy.commands.{module_of(name)}"))
         parser = argparse.ArgumentParser(prog=f"liteheart {name}", description=COMMANDS[name])
         command.add_arguments(parser)
         return command.run(parser.parse_args(arguments[1:]))
@@ -70,6 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def module_of(name: str) -> str:
+    """The module of a command: its name, unless that is a word of the language."""
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def _overview(arguments: Sequence[str]) -> int:

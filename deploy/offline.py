@@ -25,7 +25,7 @@ _WORTH_A_POOL = 8  # recordings; below it, starting processes costs more than it
 
 def add_record_arguments(parser: argparse.ArgumentParser) -> None:
     """REC... and --lead."""
-    parser.add_argument("records", nargs="+", metavar="REC", type=Path, help="WFDB record, EDF+ file, or a folder")
+    parser.add_argument("records", nargs="+", metavar="REC", type=Path, help="WFDB record, EDF+ or DICOM file, folder")
     parser.add_argument("--lead", metavar="NAME", help="lead by name; default I, II, MLII, else the first")
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (one a core for many records)")
 

@@ -1,7 +1,7 @@
 """Secrets: from a variable or a file of their own, never from the settings themselves, and never logged.
 
 A notification target NAME takes LITEHEART_SECRET_<NAME> (upper case, '_' for '-'), or the content of its `secret_file`.
-The key that identities are sealed with comes from LITEHEART_IDENTITY_KEY or the content of `identity_key_file`: 32
+The key that patients' keys are wrapped with comes from LITEHEART_IDENTITY_KEY or the content of `identity_key_file`: 32
 random bytes as base64 or hex. The embedded system makes its own in the data folder when it first needs one.
 """
 
@@ -19,7 +19,7 @@ from liteheart.errors import Misconfigured
 OWN_VARIABLE: Final = "LITEHEART_SECRET_"
 KEY_BYTES: Final = 32
 KEY_FILE: Final = "identity.key"
-_TABLES: Final = ("notify.webhook", "notify.email", "notify.apprise")
+_TABLES: Final = ("notify.webhook", "notify.email", "notify.apprise", "notify.mllp")
 
 
 def with_secrets(values: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -41,6 +41,13 @@ def parse_key(text: str) -> bytes:
     if len(key) != KEY_BYTES:
         raise Misconfigured("identity_key", f"must be {KEY_BYTES} bytes in base64: openssl rand -base64 {KEY_BYTES}")
     return key
+
+
+def master_key(folder: Path, key: str | None, *, embedded: bool) -> bytes | None:
+    """The key that was set, else the embedded system's own in `folder`, else None."""
+    if key is not None:
+        return parse_key(key)
+    return own_key(folder) if embedded else None
 
 
 def own_key(folder: Path) -> bytes:
@@ -106,6 +113,6 @@ def _with_secret(target: Mapping[str, Any], key: str, environ: Mapping[str, str]
             target["secret"] = Path(file).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise Misconfigured(f"{where}_file", f"{file} cannot be read ({type(error).__name__})") from None
-    elif key != "notify.email":  # a mail server on this machine asks for none
+    elif key not in ("notify.email", "notify.mllp"):  # a mail server on this machine asks for none, MLLP knows none
         raise Misconfigured(where, f"is not set: {variable} or secret_file")
     return target

@@ -15,14 +15,18 @@ from typing import Any
 
 from alerts.dashboard.settings import DashboardSettings
 from alerts.escalation import EscalationSettings
+from alerts.fhir.settings import FhirSettings
 from alerts.notify.settings import NotifySettings
 from alerts.settings import AlarmSettings
 from deploy.environment import environment
+from deploy.refresh.settings import RefreshSettings
 from deploy.secrets import OWN_VARIABLE, with_secrets
 from inference.settings import InferenceSettings
-from ingest.settings import IngestSettings, KafkaSettings
+from ingest.settings import IngestSettings, KafkaSettings, MqttSettings
 from liteheart.errors import Misconfigured
+from storage.archive.settings import ArchiveSettings
 from storage.monitor_store import HEARTBEAT_GAP_S
+from storage.retention import RetentionSettings
 from storage.settings import StorageSettings
 
 PREFIX = "LITEHEART_"
@@ -57,7 +61,10 @@ class WorkerSettings:
     escalate_s: float = 1.0  # how often the ladder of escalation is looked at
     answers_s: float = 15.0  # how often the age of the student's answers is looked at
     overview_s: float = 10.0  # how often a piece of the missing overviews is made (`storage.backfill`)
+    models_s: float = 2.0  # how often it is looked which student is to serve
     purge_s: float = 60.0  # how often what was sent, and old segments of the embedded log, are cleared away
+    compact_s: float = 1.0  # how often a piece of what has settled is compacted (`storage.archive`)
+    retention_s: float = 60.0  # how often a piece of what is over is deleted, and erasures are completed
     sent_keep_s: float = 3600.0  # letters of the outbox are kept so long after they were sent
     unread_keep_s: float = 86_400.0  # notices that no notifier has taken, and deliveries that nobody could make
     retry_s: float = 1.0  # pause before a failed transaction is repeated
@@ -81,12 +88,17 @@ class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    mqtt: MqttSettings = field(default_factory=MqttSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     inference: InferenceSettings = field(default_factory=InferenceSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     escalation: EscalationSettings = field(default_factory=EscalationSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
+    fhir: FhirSettings = field(default_factory=FhirSettings)
     dashboard: DashboardSettings = field(default_factory=DashboardSettings)
+    archive: ArchiveSettings = field(default_factory=ArchiveSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    refresh: RefreshSettings = field(default_factory=RefreshSettings)
     storage: StorageSettings = field(default_factory=lambda: StorageSettings("sqlite:///data/liteheart.db"))
 
     def __post_init__(self) -> None:
@@ -116,6 +128,7 @@ def load(config: Path | None = None, environ: Mapping[str, str] | None = None, *
     if not broker.startswith("kafka://"):
         data_dir = Path(values.get("data_dir", "data"))
         values.setdefault("storage.database_url", f"sqlite:///{data_dir.absolute() / 'liteheart.db'}")
+        values.setdefault("storage.keys_url", f"sqlite:///{data_dir.absolute() / 'keys.db'}")
         values.setdefault("storage.outbox", False)  # nobody else listens
     elif "storage.database_url" not in values:
         raise Misconfigured("storage.database_url", "is not set; LITEHEART_DATABASE=postgresql://USER@HOST/NAME")

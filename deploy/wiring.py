@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fastapi import APIRouter
 
@@ -13,6 +13,7 @@ from alerts.dashboard.app import Office, dashboard_router
 from alerts.dashboard.care import Care
 from alerts.dashboard.feed import InProcessFeed
 from alerts.dashboard.history import History
+from alerts.fhir.ports import Sources
 from alerts.limits import with_limits
 from alerts.notify.relay import Relay, senders
 from alerts.ports import LiveFeed
@@ -20,8 +21,10 @@ from alerts.settings import AlarmSettings
 from deploy import secrets
 from deploy.departed import DepartedSoon
 from deploy.explainer import LateExplainer
+from deploy.mosquitto import BrokerFiles
 from deploy.settings import Settings
 from deploy.transport.publisher import EmbeddedPublisher
+from ingest.door import Door
 from ingest.gateway import gateway_router
 from ingest.ports import FramePublisher, Record
 from liteheart.board import LiveMessage
@@ -31,17 +34,30 @@ from liteheart.errors import Poison
 from liteheart.metrics import Metrics
 from liteheart.topics import ALL
 from storage.admissions import Admissions
+from storage.archive.archive import Archive
+from storage.archive.objects import open_objects
+from storage.archive.read import SignalReader
 from storage.audit import Audit
 from storage.backfill import Backfill
 from storage.board import Board
 from storage.burden import AlarmHistory
+from storage.clients import Clients
+from storage.cohort import Cohorts
+from storage.consents import Consents
 from storage.devices import Devices
 from storage.engine import open_engine
+from storage.erasure import Erasure
 from storage.escalations import Escalations
+from storage.export.bundle import Bundles
+from storage.export.run import Exports
+from storage.harvest import Harvest
 from storage.identities import Identities, Vault
+from storage.imports import Imports
+from storage.keys import Keyring, open_keys
 from storage.limits import Limits
 from storage.log import DiskLog
 from storage.migrations import upgrade
+from storage.models import Models
 from storage.monitor_store import MonitorStore
 from storage.notes import Notes
 from storage.notifications import Notifications
@@ -50,8 +66,15 @@ from storage.overviews import Overviews
 from storage.pairing import Pairing
 from storage.pauses import Pauses
 from storage.people import People
+from storage.records import Records
+from storage.refreshes import Refreshes
+from storage.retention import Retention
 from storage.sessions import Sessions
+from storage.subjects import Subjects
 from storage.trends import Trends
+
+if TYPE_CHECKING:
+    from ingest.mqtt import Bridge
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +104,22 @@ class Storage:
     identities: Identities
     pairing: Pairing
     audit: Audit
+    clients: Clients
+    records: Records
+    imports: Imports
+    models: Models
+    refreshes: Refreshes
+    harvest: Harvest
+    keys: Keyring
+    signal: SignalReader
+    archive: Archive
+    subjects: Subjects
+    consents: Consents
+    cohorts: Cohorts
+    exports: Exports
+    bundles: Bundles
+    erasure: Erasure
+    retention: Retention
     close: Callable[[], None]
 
 
@@ -90,9 +129,17 @@ def open_storage(settings: Settings) -> Storage:
     if settings.embedded:
         upgrade(engine)
     vault = Vault(lambda: _master_key(settings))
+    keys, close_keys = open_keys(settings.storage, engine, vault)
+    signal = SignalReader(keys, open_objects(settings.archive.store) if settings.archive.store else None)
+
+    def close() -> None:
+        engine.dispose()
+        close_keys()
+
+    archive, notes = Archive(engine, signal, settings.archive), Notes(engine, keys)
     return Storage(
-        monitor=MonitorStore(engine, settings.storage),
-        board=Board(engine, outbox=settings.storage.outbox),
+        monitor=MonitorStore(engine, settings.storage, signal),
+        board=Board(engine, outbox=settings.storage.outbox, signal=signal),
         people=People(engine),
         devices=Devices(engine),
         outbox=Outbox(engine),
@@ -100,25 +147,39 @@ def open_storage(settings: Settings) -> Storage:
         pauses=Pauses(engine),
         limits=Limits(engine),
         notifications=Notifications(engine),
-        overviews=Overviews(engine),
-        backfill=Backfill(engine),
+        overviews=Overviews(engine, signal),
+        backfill=Backfill(engine, signal),
         trends=Trends(engine),
         alarm_history=AlarmHistory(engine),
-        notes=Notes(engine),
+        notes=notes,
         sessions=Sessions(engine),
-        admissions=Admissions(engine, vault),
-        identities=Identities(engine, vault),
+        admissions=Admissions(engine, vault, keys),
+        identities=Identities(engine, vault, keys),
         pairing=Pairing(engine),
         audit=Audit(engine),
-        close=engine.dispose,
+        clients=Clients(engine),
+        records=Records(engine),
+        imports=Imports(engine, keys, lambda: _master_key(settings)),
+        models=Models(engine),
+        refreshes=Refreshes(engine),
+        harvest=Harvest(engine),
+        keys=keys,
+        signal=signal,
+        archive=archive,
+        subjects=Subjects(engine),
+        consents=Consents(engine),
+        cohorts=Cohorts(engine),
+        exports=Exports(engine, archive),
+        bundles=Bundles(engine, archive, notes),
+        erasure=Erasure(engine, keys, signal.objects),
+        retention=Retention(engine, settings.retention, signal.objects),
+        close=close,
     )
 
 
 def _master_key(settings: Settings) -> bytes | None:
-    """What identities are sealed with; None: they can neither be kept nor read."""
-    if settings.identity_key is not None:
-        return secrets.parse_key(settings.identity_key)
-    return secrets.own_key(settings.data_dir) if settings.embedded else None
+    """What patients' keys are wrapped with; None: nothing is sealed, identities can neither be kept nor read."""
+    return secrets.master_key(settings.data_dir, settings.identity_key, embedded=settings.embedded)
 
 
 def migrate(settings: Settings) -> None:
@@ -185,8 +246,24 @@ def gateway(
         clock,
         metrics,
         desk=storage.pairing,
-        departed=None if sign_in else DepartedSoon(storage.admissions.discharged),
+        departed=None if sign_in else DepartedSoon(storage.admissions),
     )
+
+
+def bridge(settings: Settings, publisher: FramePublisher, storage: Storage, clock: Clock, metrics: Metrics) -> "Bridge":
+    """The door for devices that publish over MQTT; always for registered ones only."""
+    from ingest.mqtt import Bridge  # likewise
+
+    door = Door(settings.ingest, publisher, clock, metrics)
+    return Bridge(door, storage.devices, publisher, settings.mqtt, metrics)
+
+
+def broker_files(settings: Settings) -> BrokerFiles | None:
+    """What the MQTT broker is told of the devices; None: someone else sees to that. Raises Misconfigured."""
+    mqtt = settings.mqtt
+    if mqtt.accounts_dir is None:
+        return None
+    return BrokerFiles(mqtt.accounts_dir, mqtt.username, mqtt.secret() or "", mqtt.pid_file)
 
 
 def dashboard(settings: Settings, storage: Storage, feed: LiveFeed, clock: Clock, *, sign_in: bool) -> APIRouter:
@@ -215,6 +292,17 @@ def dashboard(settings: Settings, storage: Storage, feed: LiveFeed, clock: Clock
         codes=storage.pairing,
         worn=storage.devices,
         trail=storage.audit,
+        consents=storage.consents,
+        subjects=storage.subjects,
+    )
+    fhir = Sources(
+        board=storage.board,
+        trends=storage.trends,
+        told=storage.notifications,
+        records=storage.records,
+        clients=storage.clients,
+        trail=storage.audit,
+        clock=clock,
     )
     return dashboard_router(
         storage.board,
@@ -226,6 +314,7 @@ def dashboard(settings: Settings, storage: Storage, feed: LiveFeed, clock: Clock
         care=care,
         history=history,
         office=office,
+        fhir=(fhir, settings.fhir),
     )
 
 

@@ -10,6 +10,7 @@ Counter = Literal[
     "frames_late",  # frames that came after their place in time was already processed
     "windows_scored",  # windows given to the student
     "windows_abstained",  # windows the student was not asked about, or did not answer
+    "models_refused",  # champions of the registry that could not be taken up
     "alarms_raised",  # alarm episodes begun, label condition
     "dead_letters",  # records set aside by the worker, label field
     "batches_retried",  # transactions repeated after a storage error
@@ -17,11 +18,16 @@ Counter = Literal[
     "notices_retried",  # attempts that failed and are repeated, label target
     "notices_dead",  # notices given up, label target
     "alarms_escalated",  # steps of the ladder taken, label owner
+    "bridge_messages",  # MQTT messages acknowledged: their frames, or why they were refused, are durable
+    "bridge_retries",  # batches of the MQTT bridge offered to Kafka again
+    "bridge_connections",  # times the MQTT broker was reached
 ]
 Gauge = Literal[
     "patients_live",  # patients heard from in the last 15 s
     "queue_depth",  # events waiting in front of the batcher
     "frame_age_s",  # age of the oldest frame in the last batch
+    "bridge_connected",  # 1 while subscribed to the MQTT broker
+    "bridge_unacknowledged",  # MQTT messages in hand that are not durable yet
 ]
 Histogram = Literal[
     "arrival_to_commit_s",  # gateway clock to the end of the transaction

@@ -18,7 +18,8 @@ from storage.audit import Deed, note
 from storage.beds import lay, leave, one_to_a_bed, refuse_taken
 from storage.devices import end_devices
 from storage.engine import reading, writing
-from storage.identities import Vault, keep
+from storage.identities import keep, sealing
+from storage.keys import Keyring, Vault
 from storage.pairing import end_codes
 from storage.rows import row_alarm
 from storage.schema import devices, identities, patients
@@ -40,12 +41,13 @@ class Stay:
 class Admissions:
     """Over SQL. Every method raises Retryable when the database does not answer."""
 
-    def __init__(self, engine: Engine, vault: Vault) -> None:
-        self._engine, self._vault = engine, vault
+    def __init__(self, engine: Engine, vault: Vault, keys: Keyring | None = None) -> None:
+        self._engine, self._keys = engine, keys or Keyring(engine, vault)
+        self.departed = 0  # how many have left by this object: whoever remembers who has left asks again
 
     def present(self) -> list[Stay]:
         """Everybody who is here, by bed."""
-        known = identities.c.wrapped_key.is_not(None).label("identified")
+        known = identities.c.patient_id.is_not(None).label("identified")
         joined = patients.outerjoin(identities, identities.c.patient_id == patients.c.patient_id)
         here = select(patients, known).select_from(joined).where(patients.c.discharged_us.is_(None))
         worn = select(devices.c.patient_id, devices.c.device_id).where(devices.c.revoked_us.is_(None))
@@ -78,13 +80,14 @@ class Admissions:
     def admit(self, bed: str, identity: Mapping[str, Any] | None, by: str, now_us: int) -> PatientId:
         """A fresh pseudonym in a free bed. Raises Conflict where someone lies, or without a key for the identity."""
         patient = PatientId("p-" + "".join(secrets.choice(_LETTERS) for _ in range(12)))
+        cipher = None if identity is None else sealing(self._keys, patient, now_us)
         with one_to_a_bed(bed), writing(self._engine) as connection:
             refuse_taken(connection, bed)
             connection.execute(insert(patients), {"patient_id": patient, "bed": bed, "admitted_us": now_us})
             lay(connection, patient, bed, by, now_us)
             note(connection, Deed(now_us, by, "admitted", patient, {"bed": bed}))
-            if identity is not None:
-                keep(connection, self._vault, patient, identity, by, now_us)
+            if identity is not None and cipher is not None:
+                keep(connection, cipher, patient, identity, by, now_us)
         return patient
 
     def transfer(self, patient: PatientId, bed: str, by: str, now_us: int) -> bool:
@@ -119,6 +122,7 @@ class Admissions:
             ended = end_devices(connection, patient, now_us)
             end_codes(connection, patient, now_us)
             note(connection, Deed(now_us, by, "discharged", patient, {"bed": row.bed, "devices": ended}))
+        self.departed += 1
         return True
 
 

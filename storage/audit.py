@@ -79,7 +79,7 @@ class Audit:
         if by is not None:
             statement = statement.where(audit.c.by_whom == by)
         with reading(self._engine) as connection:
-            return [_deed(row) for row in connection.execute(statement)]
+            return [row_deed(row) for row in connection.execute(statement)]
 
     def seen(self, by: str, action: str, subject: str, now_us: int) -> None:
         """Note that `by` looked at `subject`: once in a quarter of an hour, lest the rest drown in it."""
@@ -122,7 +122,7 @@ def _locked_head(connection: Connection) -> tuple[int, bytes]:
 
 def _follows(before: bytes, row: Any) -> bool:
     try:
-        return chained(before, row.id, _deed(row), row.detail) == bytes(row.digest)
+        return chained(before, row.id, row_deed(row), row.detail) == bytes(row.digest)
     except TypeError:  # SQLite keeps any type in any column
         return False
 
@@ -137,7 +137,8 @@ def _rows(connection: Connection) -> Iterator[Any]:
         last = some[-1].id
 
 
-def _deed(row: Any) -> Deed:
+def row_deed(row: Any) -> Deed:
+    """The line that was stored."""
     try:
         detail = json.loads(row.detail)
     except (ValueError, TypeError):  # tampered with: `verify` says so

@@ -14,11 +14,12 @@ from typing import Final
 from sqlalchemy import Connection, Engine, select
 
 from liteheart.clock import US_PER_S
-from liteheart.errors import Poison
+from liteheart.errors import Conflict, Poison
 from storage import bulk
+from storage.archive.read import SignalReader
 from storage.engine import reading, writing
 from storage.minutes import MINUTE_US, Key, summed_up
-from storage.overviews import COUNTS, ROWS
+from storage.overviews import ROWS
 from storage.rows import Row
 from storage.schema import overviews, patient_state
 
@@ -35,8 +36,8 @@ _REST_US: Final = 600 * US_PER_S  # after everything was looked at, before it is
 class Backfill:
     """Over SQL. Not thread-safe: one step at a time. Raises Retryable when the database does not answer."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, signal: SignalReader | None = None) -> None:
+        self._engine, self._signal = engine, signal or SignalReader()
         self._left: deque[Key] = deque()  # patient, first minute of an hour; still to be looked at
         self._rested_us = 0  # not before this time is everything looked at again
 
@@ -50,8 +51,8 @@ class Backfill:
                 self._rested_us = now_us + _REST_US
             for _ in range(min(HOURS_A_STEP, len(self._left))):
                 patient, first = self._left[0]
-                missing = _missing(connection, patient, first, min(first + _HOUR_MINUTES, until))
-                rows += _made(connection, missing[: ROWS_A_STEP - len(rows)])
+                missing = _missing(connection, self._signal, patient, first, min(first + _HOUR_MINUTES, until))
+                rows += _made(connection, self._signal, missing[: ROWS_A_STEP - len(rows)])
                 if missing and len(rows) >= ROWS_A_STEP:
                     break  # the rest of this hour comes next time
                 self._left.popleft()
@@ -69,21 +70,20 @@ def _hours(connection: Connection, until: int) -> list[Key]:
     return [(name, begin) for begin in range(until - _HOUR_MINUTES, first - 1, -_HOUR_MINUTES) for name in names]
 
 
-def _missing(connection: Connection, patient: str, first: int, until: int) -> list[Key]:
+def _missing(connection: Connection, signal: SignalReader, patient: str, first: int, until: int) -> list[Key]:
     """Minutes from `first` up to `until` whose row is not there, or has seen more or fewer frames than are stored."""
-    span = {"whose": patient, "since": first * MINUTE_US, "until": until * MINUTE_US}
-    stored = {row.minute: row.n for row in connection.execute(COUNTS, span)}
+    stored = signal.counts(connection, patient, first * MINUTE_US, until * MINUTE_US)
     for row in connection.execute(ROWS, {"whose": patient, "first": first, "last": until}):
         if stored.get(row.minute) == row.frames:
             del stored[row.minute]
     return [(patient, minute) for minute in sorted(stored, reverse=True)]
 
 
-def _made(connection: Connection, minutes: list[Key]) -> list[Row]:
+def _made(connection: Connection, signal: SignalReader, minutes: list[Key]) -> list[Row]:
     rows: list[Row] = []
     for patient, minute in minutes:
         try:
-            rows.append(summed_up(connection, (patient, minute)))
-        except Poison as poison:
+            rows.append(summed_up(connection, signal, (patient, minute)))
+        except (Poison, Conflict) as poison:
             log.warning("no overview of a minute: %s", poison, extra={"patient": patient, "minute": minute})
     return rows

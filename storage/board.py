@@ -1,6 +1,6 @@
 """What the dashboard reads, and the one thing it writes: an acknowledgement."""
 
-from sqlalchemy import Connection, Engine, bindparam, func, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 
 from liteheart.alarm import REASONS, Alarm, AlarmEvent
 from liteheart.board import Awaited, PatientState
@@ -9,34 +9,21 @@ from liteheart.errors import Poison
 from liteheart.finding import Finding
 from liteheart.ids import AlarmId, PatientId
 from liteheart.signal import Frame
-from liteheart.wire import MAX_SAMPLES
 from storage import queries, schema
+from storage.archive.read import SignalReader
 from storage.audit import Deed, note
-from storage.codec import Unpacker
 from storage.engine import reading, writing
 from storage.outbox import alarm_letters, post
-from storage.rows import row_alarm, row_finding, row_frame
-
-LONGEST_FRAME_US = MAX_SAMPLES * US_PER_S // 100  # 100 Hz is the slowest that the wire is used at
-
-_STRIP = (
-    select(schema.frames)
-    .where(
-        schema.frames.c.patient == bindparam("whose"),
-        schema.frames.c.t0_us < bindparam("until"),
-        schema.frames.c.t0_us > bindparam("since") - LONGEST_FRAME_US,
-        schema.frames.c.t1_us > bindparam("since"),
-    )
-    .order_by(schema.frames.c.t0_us, schema.frames.c.boot, schema.frames.c.sequence)
-)
+from storage.rows import row_alarm, row_finding
 
 
 class Board:
     """The dashboard's store over SQL. Every method raises Retryable when the database does not answer."""
 
-    def __init__(self, engine: Engine, *, outbox: bool = True) -> None:
+    def __init__(self, engine: Engine, *, outbox: bool = True, signal: SignalReader | None = None) -> None:
         self._engine = engine
         self._outbox = outbox
+        self._signal = signal or SignalReader()
 
     def patients(self) -> list[PatientState]:
         """The latest state of every patient, ordered by patient."""
@@ -102,11 +89,12 @@ class Board:
         return after
 
     def strip(self, patient: PatientId, t0_us: int, t1_us: int) -> list[Frame]:
-        """Frames that overlap [t0_us, t1_us), oldest first."""
-        unpacker = Unpacker()
+        """Frames that overlap [t0_us, t1_us), oldest first, compacted or not.
+
+        Raises Poison when what is stored is damaged, Conflict when it is sealed and its key is not here.
+        """
         with reading(self._engine) as connection:
-            rows = connection.execute(_STRIP, {"whose": patient, "since": t0_us, "until": t1_us})
-            return [row_frame(row, unpacker) for row in rows]
+            return self._signal.overlapping(connection, patient, t0_us, t1_us)
 
     def findings(self, patient: PatientId, since_us: int = 0, limit: int = 100) -> list[Finding]:
         """Findings of windows that begin at `since_us` or later, the newest first."""

@@ -1,6 +1,6 @@
 """Engines, and the two ways in: `reading` and `writing`. A committed transaction survives kill -9 and a power cut."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,6 +73,23 @@ def translating() -> Iterator[None]:
         raise Retryable(f"database: no free connection: {error}") from error
 
 
+def forget_deleted(engine: Engine, tables: Sequence[str]) -> bool:
+    """Have what was deleted leave the files too, as far as the database can; False when readers hold it up.
+
+    SQLite: the write-ahead log is emptied, for deleted bytes were overwritten already. PostgreSQL: the tables are
+    vacuumed, the small table of keys is written anew; the write-ahead log goes its own way.
+    """
+    if engine.dialect.name == "sqlite":
+        with translating(), engine.connect() as connection:
+            cursor = connection.connection.cursor()  # outside of a transaction, which SQLAlchemy would begin
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return not (cursor.fetchone() or (1,))[0]
+    with translating(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in tables:
+            connection.exec_driver_sql(f"VACUUM {'FULL ' if table == 'patient_keys' else ''}{table}")
+    return True
+
+
 def _passing(error: exc.DBAPIError | psycopg.Error) -> bool:
     if isinstance(error, exc.DBAPIError):
         return isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated
@@ -90,6 +107,7 @@ def _tame_sqlite(engine: Engine, settings: StorageSettings) -> None:
             "foreign_keys = ON",
             "journal_size_limit = 67108864",
             "cache_size = -32768",  # 32 MiB
+            "secure_delete = ON",  # what is deleted is overwritten: an erased patient must not live on in free pages
         ):
             connection.cursor().execute(f"PRAGMA {pragma}")
 

@@ -1,92 +1,57 @@
-"""Who a pseudonym is. Kept apart from everything else and sealed: the rest of the database holds pseudonyms only.
-
-    master key (settings, never here) --wraps--> data key of one patient --seals--> {"name", "born", "record_number"}
-
-Both with AES-256-GCM, the patient's pseudonym bound in, so that rows cannot be swapped. Destroying a wrapped data key
-makes what it sealed unreadable for ever, in old backups of the sealed column too.
+"""Who a pseudonym is. Kept apart from everything else and sealed with the patient's key (`storage.keys`): the rest of
+the database holds pseudonyms only.
 """
 
-import hashlib
 import json
 import logging
-import secrets
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select
 
-from liteheart.errors import Conflict
+from liteheart.errors import Conflict, Poison
 from liteheart.ids import PatientId
 from storage import queries
 from storage.audit import Deed, note
 from storage.engine import reading, writing
+from storage.keys import KEY_BYTES, Cipher, Keyring, Vault
 from storage.schema import break_glass, identities, patients
 
+__all__ = ["KEY_BYTES", "Identities", "Vault", "keep", "sealing"]
+
 log = logging.getLogger(__name__)
-
-KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
-
-
-class Vault:
-    """Wraps and seals with the master key, which it asks for when it first needs it."""
-
-    def __init__(self, master: Callable[[], bytes | None]) -> None:
-        """`master` gives 32 bytes, or None where no key is set."""
-        self._source = master
-        self._master: bytes | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells keys apart, tells nothing of the key. Raises Conflict without one."""
-        return hashlib.sha256(b"liteheart master" + self._key()).hexdigest()[:16]
-
-    def wrap(self, patient: str, data_key: bytes) -> bytes:
-        """The data key, for keeping."""
-        return _encrypt(self._key(), b"key " + patient.encode(), data_key)
-
-    def unwrap(self, patient: str, wrapped: bytes) -> bytes:
-        """The data key. Raises Conflict for one that another master key wrapped."""
-        try:
-            return _decrypt(self._key(), b"key " + patient.encode(), wrapped)
-        except InvalidTag:
-            raise Conflict("identity", "was sealed with another key than the one that is set") from None
-
-    def _key(self) -> bytes:
-        if self._master is None:
-            self._master = self._source()
-        if self._master is None:
-            raise Conflict("identity", "no key is set: identities can neither be kept nor read")
-        return self._master
 
 
 class Identities:
     """Over SQL. Every method raises Retryable when the database does not answer, Conflict where no key is set."""
 
-    def __init__(self, engine: Engine, vault: Vault) -> None:
-        self._engine, self._vault = engine, vault
+    def __init__(self, engine: Engine, vault: Vault, keys: Keyring | None = None) -> None:
+        self._engine, self._keys = engine, keys or Keyring(engine, vault)
 
     def set(self, patient: PatientId, identity: Mapping[str, Any], by: str, now_us: int) -> bool:
         """Keep or correct an identity; False for a patient who was never admitted."""
-        with writing(self._engine) as connection:
+        with reading(self._engine) as connection:
             if connection.execute(select(patients).where(patients.c.patient_id == patient)).first() is None:
                 return False
-            keep(connection, self._vault, patient, identity, by, now_us)
+        cipher = sealing(self._keys, patient, now_us)
+        with writing(self._engine) as connection:
+            keep(connection, cipher, patient, identity, by, now_us)
         return True
 
     def read(self, patient: PatientId, by: str, now_us: int, *, glass: bool) -> dict[str, Any] | None:
         """Who that is, None where nobody said; the reading is noted. `glass`: it was broken for this."""
-        with writing(self._engine) as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(select(identities).where(identities.c.patient_id == patient)).one_or_none()
-            if row is None or row.wrapped_key is None:
-                return None
-            data_key = self._vault.unwrap(patient, bytes(row.wrapped_key))
-            sealed = _decrypt(data_key, b"identity " + patient.encode(), bytes(row.sealed))
+        if row is None:
+            return None
+        try:
+            plain = self._keys.reading(patient).open(_bound(patient), bytes(row.sealed))
+        except Poison as poison:
+            raise Conflict("identity", poison.reason) from None
+        with writing(self._engine) as connection:  # who reads is noted before anything is told
             detail = {"flagged": True, "glass": "broken"} if glass else {}
             note(connection, Deed(now_us, by, "identity-read", patient, detail))
-        found: dict[str, Any] = json.loads(sealed)
+        found: dict[str, Any] = json.loads(plain)
         return found
 
     def break_glass(self, patient: PatientId, by: str, reason: str, now_us: int, until_us: int) -> bool:
@@ -109,41 +74,32 @@ class Identities:
             return connection.execute(select(table.c.id).where(mine).limit(1)).first() is not None
 
     def destroy(self, patient: PatientId, by: str, now_us: int) -> bool:
-        """Make the identity unreadable for ever; False when there is none (any more)."""
-        there = (identities.c.patient_id == patient) & identities.c.wrapped_key.is_not(None)
+        """Forget who that is; False when nobody said (any more). Backups forget it when the key is destroyed."""
         with writing(self._engine) as connection:
-            gone = update(identities).where(there).values(wrapped_key=None, sealed=b"", at_us=now_us)
-            if not connection.execute(gone).rowcount:
+            if not connection.execute(identities.delete().where(identities.c.patient_id == patient)).rowcount:
                 return False
             note(connection, Deed(now_us, by, "identity-destroyed", patient))
         return True
 
 
+def sealing(keys: Keyring, patient: PatientId, now_us: int) -> Cipher:
+    """What an identity is sealed with; before the transaction in which it is. Raises Conflict where no key is set."""
+    if not keys.sealing:
+        raise Conflict("identity", "no key is set: identities can neither be kept nor read")
+    return keys.making([patient], now_us)[patient]
+
+
 def keep(
-    connection: Connection, vault: Vault, patient: PatientId, identity: Mapping[str, Any], by: str, now_us: int
+    connection: Connection, cipher: Cipher, patient: PatientId, identity: Mapping[str, Any], by: str, now_us: int
 ) -> None:
-    """Seal an identity under the patient's data key, as part of the caller's transaction."""
-    mine = select(identities.c.wrapped_key).where(identities.c.patient_id == patient)
-    wrapped = connection.scalar(mine.with_for_update())
-    data_key = secrets.token_bytes(KEY_BYTES) if wrapped is None else vault.unwrap(patient, bytes(wrapped))
+    """Seal an identity, as part of the caller's transaction."""
     plain = json.dumps(dict(identity), ensure_ascii=False).encode()
-    row = {
-        "patient_id": patient,
-        "master": vault.fingerprint,
-        "wrapped_key": vault.wrap(patient, data_key),
-        "sealed": _encrypt(data_key, b"identity " + patient.encode(), plain),
-        "at_us": now_us,
-    }
+    row = {"patient_id": patient, "sealed": cipher.seal(_bound(patient), plain), "at_us": now_us}
     statement = queries.insert_for(connection, identities)
-    fresh = {name: statement.excluded[name] for name in row if name != "patient_id"}
+    fresh = {name: statement.excluded[name] for name in ("sealed", "at_us")}
     connection.execute(statement.on_conflict_do_update(index_elements=["patient_id"], set_=fresh), row)
     note(connection, Deed(now_us, by, "identity-set", patient))
 
 
-def _encrypt(key: bytes, bound: bytes, plain: bytes) -> bytes:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plain, bound)
-
-
-def _decrypt(key: bytes, bound: bytes, sealed: bytes) -> bytes:
-    return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound)
+def _bound(patient: str) -> bytes:
+    return b"identity " + patient.encode()

@@ -40,6 +40,12 @@ class LogIndex:
         """The segment that is written to."""
         return self._segments[-1]
 
+    @property
+    def closed(self) -> list[Segment]:
+        """The segments that are written to no more."""
+        with self._changed:
+            return self._segments[:-1]
+
     def ends(self) -> dict[Partition, int]:
         """The next offset of every partition that ever had a record."""
         with self._changed:

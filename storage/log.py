@@ -182,6 +182,25 @@ class DiskLog:
 
         return self._index.drop(surplus)
 
+    def scrub(self, until_us: Mapping[bytes, int]) -> int:
+        """Overwrite what the log holds under these keys, up to a time; how many records.
+
+        Offsets stay, and readers leave them out.
+
+        Raises OSError when the disk refuses; do it again then.
+        """
+        with self._write_lock:  # a torn record is harmless only where nothing comes after it that could be cut off
+            if any(piece.positions for piece in self._index.active.pieces.values()):
+                number = self._index.active.number
+                self._roll()
+                if self._index.active.number == number:
+                    raise OSError(errno.ENOSPC, f"{self._folder}: no new segment could be begun")
+        count = 0
+        for segment in self._index.closed:
+            with contextlib.suppress(FileNotFoundError):  # retention was faster
+                count += files.scrub(segment, until_us)
+        return count
+
     def close(self) -> None:
         """Let the folder go. What was acknowledged is on disk already."""
         with self._write_lock:

@@ -1,7 +1,7 @@
 """What the monitor writes and reads: one transaction for each micro-batch, safe to repeat."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,13 @@ from liteheart.ids import PatientId
 from liteheart.signal import Frame
 from storage import bulk, queries
 from storage.alarm_facts import store_events
-from storage.codec import Packer, Unpacker
+from storage.archive.read import SignalReader
 from storage.engine import reading, writing
+from storage.frame_rows import frame_rows, row_frame
 from storage.limits import holding
 from storage.minutes import Minutes
 from storage.outbox import alarm_letters, finding_letters, notify_letters, post
-from storage.rows import Row, finding_row, frame_row, layout_of, row_frame, state_row
+from storage.rows import Row, finding_row, layout_of, state_row
 from storage.schema import checkpoints, findings, frames, heartbeats, patient_state, patients, score_layouts
 from storage.settings import StorageSettings
 
@@ -79,20 +80,25 @@ class Restored:
 class MonitorStore:
     """The monitor's store over SQL. Every method raises Retryable when the database does not answer."""
 
-    def __init__(self, engine: Engine, settings: StorageSettings) -> None:
+    def __init__(self, engine: Engine, settings: StorageSettings, signal: SignalReader | None = None) -> None:
         self._engine = engine
         self._settings = settings
+        self._signal = signal or SignalReader()
         self._layouts: set[str] = set()  # known to be stored
         self._admitted: set[tuple[PatientId, str]] = set()  # likewise
-        self._minutes = Minutes()
+        self._minutes = Minutes(self._signal)
 
     def commit(self, batch: Batch) -> Committed:
         """Store the batch in one transaction. The same batch a second time changes nothing.
 
-        Raises Poison for a finding that cannot be stored, Superseded when a patient was claimed by another since.
+        What is of a time before its patient was erased is left out. Raises Poison for a finding that cannot be stored,
+        Superseded when a patient was claimed by another since.
         """
-        packer = Packer()
-        frame_rows = sorted((frame_row(f, packer) for f in batch.frames), key=_frame_key)
+        keys = self._signal.keys
+        batch = batch if keys is None else without(batch, keys.erased())
+        heard = {f.patient: f.arrival_us for f in batch.frames}
+        ciphers = {} if keys is None else keys.making(heard, max(heard.values(), default=0))
+        new_rows = frame_rows(batch.frames, ciphers)
         finding_rows = sorted(map(finding_row, batch.findings), key=_finding_key)
         states = {s.patient: state_row(s) for s in batch.states}
         saved = [
@@ -109,7 +115,7 @@ class MonitorStore:
             unknown = [{"layout": k, "codes": layouts[k]} for k in sorted(layouts.keys() - self._layouts)]
             bulk.insert_new(connection, score_layouts, unknown)
             settled = self._minutes.write(connection, batch.frames) if batch.frames else []
-            new_frames = bulk.insert_new(connection, frames, frame_rows)
+            new_frames = bulk.insert_new(connection, frames, new_rows)
             columns = (findings.c.patient, findings.c.t0_us, findings.c.model)
             new_findings = bulk.insert_returning(connection, findings, finding_rows, columns)
             bulk.replace(connection, patient_state, [states[p] for p in sorted(states)], newer="last_arrival_us")
@@ -131,7 +137,7 @@ class MonitorStore:
         what is given back is all that was committed. Its own batches must carry the epochs that it gets.
         """
         names = sorted(set(wanted))
-        unpacker = Unpacker()
+        opener = self._signal.opener()
         out: dict[PatientId, Restored] = {}
         with writing(self._engine) if claim else reading(self._engine) as connection:
             if claim and names:
@@ -139,7 +145,7 @@ class MonitorStore:
             saved = _checkpoints(connection, names)
             ring_us = round(self._settings.ring_s * US_PER_S)
             for name in names:
-                latest = [row_frame(row, unpacker) for row in connection.execute(_LATEST, {"patient": name})]
+                latest = [row_frame(row, opener) for row in connection.execute(_LATEST, {"patient": name})]
                 state, epoch = saved.get(name, ("null", 0))
                 own = holding(connection, name).get(name, {})
                 out[name] = Restored(ring_of(latest, ring_us), json.loads(state), epoch, own)
@@ -193,6 +199,11 @@ class MonitorStore:
         with reading(self._engine) as connection:
             return queries.awaited(connection)
 
+    def staying(self) -> frozenset[PatientId]:
+        """Who was admitted by someone and is here; not streams that merely came."""
+        with reading(self._engine) as connection:
+            return queries.staying(connection)
+
     def _admissions(self, batch: Batch) -> dict[tuple[PatientId, str], Row]:
         heard = {(f.patient, ""): f.arrival_us for f in reversed(batch.frames)}
         heard |= {(s.patient, s.bed): s.last_arrival_us for s in batch.states}
@@ -209,6 +220,31 @@ _LATEST = (
     .order_by(frames.c.arrival_us.desc(), frames.c.boot.desc(), frames.c.sequence.desc())
     .limit(_RING_FRAMES)
 )
+
+
+def without(batch: Batch, erased: Mapping[str, int]) -> Batch:
+    """What of a batch is of a time after its patient was erased: a broker may deliver again what was before."""
+    frames_of, states_of = {f.patient for f in batch.frames}, {s.patient for s in batch.states}
+    if not erased or erased.keys().isdisjoint(
+        frames_of | states_of | batch.checkpoints.keys() | {e.alarm.patient for e in batch.alarms}
+        | {f.patient for f in batch.findings}
+    ):  # fmt: skip
+        return batch
+
+    def lives(patient: str, at_us: int) -> bool:
+        return at_us > erased.get(patient, -1)
+
+    states = [s for s in batch.states if lives(s.patient, s.last_arrival_us)]
+    left = [f for f in batch.frames if lives(f.patient, f.arrival_us)]
+    here = {s.patient for s in states} | {f.patient for f in left}
+    return Batch(
+        frames=left,
+        findings=[f for f in batch.findings if lives(f.patient, f.arrival_us)],
+        states=states,
+        alarms=[e for e in batch.alarms if lives(e.alarm.patient, e.at_us)],
+        checkpoints={p: c for p, c in batch.checkpoints.items() if p in here or p not in erased},
+        epochs=batch.epochs,
+    )
 
 
 def unbroken_since(runs: Iterable[tuple[int, int]], now_us: int, gap_us: int) -> int | None:
@@ -264,10 +300,6 @@ def _admit(connection: Connection, rows: dict[tuple[PatientId, str], Row]) -> No
         where=patients.c.bed == "",
     )
     connection.execute(fill, list(rows.values()))
-
-
-def _frame_key(row: Row) -> tuple[Any, ...]:
-    return (row["device"], row["boot"], row["sequence"])
 
 
 def _finding_key(row: Row) -> tuple[Any, ...]:

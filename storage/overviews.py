@@ -4,44 +4,31 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, Engine, bindparam, func, select
+from sqlalchemy import Connection, Engine, bindparam, select
 
 from liteheart.clock import US_PER_S
 from liteheart.history import Envelope, Microvolts
 from liteheart.ids import PatientId
-from liteheart.signal import Frame
-from liteheart.wire import MAX_SAMPLES
-from storage.codec import Unpacker
+from storage.archive.read import LONGEST_FRAME_US, SignalReader
 from storage.engine import reading
 from storage.envelope import extremes, from_bytes, merge, nothing
-from storage.minutes import MINUTE_S, MINUTE_US
-from storage.rows import row_frame
-from storage.schema import frames, overviews
+from storage.minutes import MINUTE_S, MINUTE_US, unsealed
+from storage.schema import overviews
 
-_SLOWEST_HZ: Final = 50  # below it no frame is accepted
-_LONGEST_US: Final = MAX_SAMPLES * US_PER_S // _SLOWEST_HZ
-_AT_ONCE: Final = 600  # frames in memory at a time
+_LONGEST_US: Final = LONGEST_FRAME_US
 
-_minute = (frames.c.t0_us // MINUTE_US).label("minute")
-_SPAN = (
-    frames.c.patient == bindparam("whose"),
-    frames.c.t0_us >= bindparam("since"),
-    frames.c.t0_us < bindparam("until"),
-)
-COUNTS = select(_minute, func.count().label("n")).where(*_SPAN).group_by("minute")
 ROWS = select(overviews.c.minute, overviews.c.frames, overviews.c.extremes).where(
     overviews.c.patient == bindparam("whose"),
     overviews.c.minute >= bindparam("first"),
     overviews.c.minute < bindparam("last"),
 )
-_FRAMES = select(frames).where(*_SPAN, frames.c.t1_us > bindparam("ends_after")).order_by(frames.c.t0_us)
 
 
 class Overviews:
     """Over SQL. Every method raises Retryable when the database does not answer."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, signal: SignalReader | None = None) -> None:
+        self._engine, self._signal = engine, signal or SignalReader()
 
     def envelope(self, patient: PatientId, t0_us: int, t1_us: int, columns: int) -> Envelope:
         """[t0_us, t1_us) in `columns` equal columns.
@@ -51,27 +38,27 @@ class Overviews:
         """
         with reading(self._engine) as connection:
             if t1_us - t0_us < columns * US_PER_S:
-                low, high = _of_samples(connection, patient, t0_us, t1_us, columns)
+                low, high = _of_samples(connection, self._signal, patient, t0_us, t1_us, columns)
             else:
-                low, high = _of_seconds(connection, patient, t0_us, t1_us, columns)
+                low, high = _of_seconds(connection, self._signal, patient, t0_us, t1_us, columns)
         return Envelope(t0_us, t1_us, low, high)
 
 
 def _of_samples(
-    connection: Connection, patient: PatientId, t0_us: int, t1_us: int, columns: int
+    connection: Connection, signal: SignalReader, patient: PatientId, t0_us: int, t1_us: int, columns: int
 ) -> tuple[Microvolts, Microvolts]:
     low, high = nothing(columns)
-    for some in _frames(connection, patient, t0_us - _LONGEST_US, t1_us, ends_after=t0_us):
+    for some in signal.beginning(connection, patient, t0_us - _LONGEST_US, t1_us, ends_after=t0_us):
         _, at, lower, higher = extremes(some, t0_us, (t1_us - t0_us) / columns, (0, columns))
         merge(low, high, at, lower, higher)
     return low, high
 
 
 def _of_seconds(
-    connection: Connection, patient: PatientId, t0_us: int, t1_us: int, columns: int
+    connection: Connection, signal: SignalReader, patient: PatientId, t0_us: int, t1_us: int, columns: int
 ) -> tuple[Microvolts, Microvolts]:
     first, last = t0_us // US_PER_S, -(-t1_us // US_PER_S)
-    low, high = seconds(connection, patient, first, last)
+    low, high = seconds(connection, signal, patient, first, last)
     begins_us = np.maximum(np.arange(first, last) * US_PER_S - t0_us, 0)
     column = begins_us * columns // (t1_us - t0_us)
     wide_low, wide_high = nothing(columns)
@@ -79,19 +66,21 @@ def _of_seconds(
     return wide_low, wide_high
 
 
-def seconds(connection: Connection, patient: PatientId, first: int, last: int) -> tuple[Microvolts, Microvolts]:
+def seconds(
+    connection: Connection, signal: SignalReader, patient: PatientId, first: int, last: int
+) -> tuple[Microvolts, Microvolts]:
     """int32 [last - first] each: lows and highs of the seconds since the epoch from `first` up to `last`."""
     low, high = nothing(last - first)
     minutes = (first * US_PER_S - _LONGEST_US) // MINUTE_US, -(-last // MINUTE_S)
-    span = {"whose": patient, "since": minutes[0] * MINUTE_US, "until": minutes[1] * MINUTE_US}
-    doubtful = {row.minute: row.n for row in connection.execute(COUNTS, span)}
+    doubtful = signal.counts(connection, patient, minutes[0] * MINUTE_US, minutes[1] * MINUTE_US)
     for row in connection.execute(ROWS, {"whose": patient, "first": minutes[0], "last": minutes[1]}):
         if doubtful.get(row.minute) == row.frames:  # the row has seen all that is stored, and no more
             del doubtful[row.minute]
-            lower, higher = from_bytes(row.extremes)
+            lower, higher = from_bytes(unsealed(signal, patient, row))
             _lay(low, high, row.minute * MINUTE_S - first, lower, higher)
     for begin, end in _runs(sorted(doubtful)):
-        for some in _frames(connection, patient, begin * MINUTE_US, end * MINUTE_US, ends_after=first * US_PER_S):
+        whole = signal.beginning(connection, patient, begin * MINUTE_US, end * MINUTE_US, ends_after=first * US_PER_S)
+        for some in whole:
             _, at, lower, higher = extremes(some, first * US_PER_S, US_PER_S, (0, last - first))
             merge(low, high, at, lower, higher)
     return low, high
@@ -104,16 +93,6 @@ def _lay(low: Microvolts, high: Microvolts, at: int, lower: Microvolts, higher: 
         inside, given = slice(begin, end), slice(begin - at, end - at)
         np.minimum(low[inside], lower[given], out=low[inside])
         np.maximum(high[inside], higher[given], out=high[inside])
-
-
-def _frames(
-    connection: Connection, patient: PatientId, since_us: int, until_us: int, *, ends_after: int
-) -> Iterator[list[Frame]]:
-    """Frames that begin in [since_us, until_us) and end after a time, some at once."""
-    span = {"whose": patient, "since": since_us, "until": until_us, "ends_after": ends_after}
-    unpacker = Unpacker()
-    for rows in connection.execute(_FRAMES, span).partitions(_AT_ONCE):
-        yield [row_frame(row, unpacker) for row in rows]
 
 
 def _runs(minutes: Iterable[Any]) -> Iterator[tuple[int, int]]:

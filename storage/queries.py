@@ -73,6 +73,15 @@ def awaited(connection: Connection) -> list[Awaited]:
     ]
 
 
+def staying(connection: Connection) -> frozenset[PatientId]:
+    """Who was admitted by someone and is here: laid in a bed, or given a device, whatever became of its token."""
+    registry, beds, worn = schema.patients, schema.admissions, schema.devices
+    lies = select(beds.c.patient_id).where(beds.c.ended_us.is_(None))
+    chosen = registry.c.patient_id.in_(lies) | registry.c.patient_id.in_(select(worn.c.patient_id))
+    rows = connection.execute(select(registry.c.patient_id).where(registry.c.discharged_us.is_(None), chosen))
+    return frozenset(PatientId(row.patient_id) for row in rows)
+
+
 def layouts(connection: Connection) -> dict[str, tuple[str, ...]]:
     """The codes of every layout of scores; as many as there were sets of conditions, so a handful."""
     return {row.layout: split(row.codes) for row in connection.execute(select(schema.score_layouts))}

@@ -14,50 +14,8 @@ from liteheart.board import PatientState
 from liteheart.errors import Poison
 from liteheart.finding import Finding, Quality
 from liteheart.ids import AlarmId, DeviceId, ModelVersion, PatientId
-from liteheart.signal import Frame
-from storage.codec import Packer, Unpacker
 
 Row = dict[str, Any]
-
-
-def frame_row(frame: Frame, packer: Packer) -> Row:
-    """A row of `frames`."""
-    codec, payload = packer.pack(frame.samples)
-    return {
-        "device": frame.device,
-        "boot": frame.boot,
-        "sequence": frame.sequence,
-        "patient": frame.patient,
-        "t0_us": frame.t0_us,
-        "t1_us": frame.t1_us,
-        "arrival_us": frame.arrival_us,
-        "fs_hz": float(frame.fs_hz),
-        "gain": float(frame.gain),
-        "lead": frame.lead,
-        "lead_off": bool(frame.lead_off),
-        "battery_pct": frame.battery_pct,
-        "n": len(frame.samples),
-        "codec": codec,
-        "payload": payload,
-    }
-
-
-def row_frame(row: Any, unpacker: Unpacker) -> Frame:
-    """The frame that was stored. Raises Poison when its samples are damaged."""
-    return Frame(
-        patient=PatientId(row.patient),
-        device=DeviceId(row.device),
-        boot=row.boot,
-        sequence=row.sequence,
-        t0_us=row.t0_us,
-        fs_hz=row.fs_hz,
-        gain=row.gain,
-        lead=row.lead,
-        samples=unpacker.unpack(row.codec, row.payload, row.n),
-        arrival_us=row.arrival_us,
-        lead_off=row.lead_off,
-        battery_pct=row.battery_pct,
-    )
 
 
 def layout_of(codes: tuple[str, ...]) -> str:

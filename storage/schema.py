@@ -17,6 +17,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -32,6 +33,7 @@ metadata = MetaData(
 OPEN = text("(active OR (latching AND acknowledged_us IS NULL))")  # presence != off, as the database says it
 UNSENT = text("sent_us IS NULL")
 UNSENT_NOTICE = text("sent_us IS NULL AND topic = 'notify'")  # few, among very many for the bus
+DESTROYED = text("destroyed_us IS NOT NULL")
 WAITING = text("delivered_us IS NULL AND failed_us IS NULL")
 
 
@@ -83,7 +85,7 @@ frames = Table(
     _flag("lead_off"),
     Column("battery_pct", SmallInteger),
     Column("n", Integer, nullable=False),  # samples
-    Column("codec", SmallInteger, nullable=False),  # `storage.codec`
+    Column("codec", SmallInteger, nullable=False),  # `storage.codec`, and `storage.rows.SEALED`
     Column("payload", LargeBinary, nullable=False),
     Index("ix_frames_patient_arrival_us", "patient", "arrival_us"),  # the ring of a restart
     Index("ix_frames_patient_t0_us", "patient", "t0_us", "t1_us"),  # t1_us: strips are found in the index alone
@@ -325,8 +327,6 @@ identities = Table(
     "identities",
     metadata,
     Column("patient_id", Text, ForeignKey("patients.patient_id"), primary_key=True),
-    _text("master"),  # fingerprint of the key that wraps the patient's
-    Column("wrapped_key", LargeBinary),  # None: destroyed
     Column("sealed", LargeBinary, nullable=False),  # nonce, then AES-256-GCM of JSON
     _us("at_us"),
 )
@@ -363,7 +363,7 @@ overviews = Table(
     _text("patient", key=True),
     Column("minute", BigInteger, primary_key=True, autoincrement=False),  # since the epoch
     Column("frames", Integer, nullable=False),  # that begin in it, and that the row sums up
-    Column("extremes", LargeBinary, nullable=False),  # `storage.envelope`
+    Column("extremes", LargeBinary, nullable=False),  # `storage.envelope`; sealed: 28 bytes more than a multiple of 8
     sqlite_with_rowid=False,  # half a kilobyte a row, and a patient's day in one place
 )
 
@@ -373,9 +373,10 @@ notes = Table(
     metadata,
     _serial(),
     _text("patient"),
-    _text("text"),
+    _text("text"),  # or its base64, sealed with the patient's key
     _text("by_whom"),
     _us("at_us"),
+    Column("sealed", Boolean, nullable=False, server_default=false()),
     Index("ix_notes_patient", "patient", "id"),
     Index("ix_notes_at_us", "at_us"),
 )
@@ -407,15 +408,39 @@ blocks = Table(
     Column("frames", Integer, nullable=False),
     Column("n", Integer, nullable=False),  # samples
     _flag("sealed"),
-    Column("meta", LargeBinary, nullable=False),  # identity and times of its frames
-    Column("payload", LargeBinary),  # None: in the object store
-    _text("object", null=True),
+    Column("counts", LargeBinary, nullable=False),  # u32 each: frames that begin in each of its five minutes
     Column("previous", LargeBinary, nullable=False),  # digest of the patient's block before
-    Column("digest", LargeBinary, nullable=False),  # SHA-256 of that and of this row
+    Column("content", LargeBinary, nullable=False),  # SHA-256 of this row
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of these two
+    _us("dropped_us", null=True),  # its signal was deleted by retention; the row stays as a link of the chain
+    _text("object", null=True),  # its name in the object store
+    Column("meta", LargeBinary, nullable=False),  # identity and times of its frames
+    Column("payload", LargeBinary),  # None: in the object store, or dropped
     Index("ix_blocks_patient_t0_us", "patient", "t0_us", "t1_us"),
 )
 
-# What everything of a patient's is sealed with. Destroying it is the erasure that also reaches backups.
+# The end of each patient's chain, so that a cut-off one is seen; the row that whoever appends to it locks.
+block_heads = Table(
+    "block_heads",
+    metadata,
+    _text("patient", key=True),
+    Column("base", LargeBinary, nullable=False),  # digest that the oldest row that is kept follows
+    Column("last", BigInteger, nullable=False),  # id of the newest
+    Column("digest", LargeBinary, nullable=False),  # of the newest
+)
+
+# Hot frames whose samples cannot be unpacked: out of everybody's way, as they were found.
+damaged_frames = Table(
+    "damaged_frames",
+    metadata,
+    _serial(),
+    *(Column(c.name, c.type, nullable=c.nullable) for c in frames.columns),
+    _text("why"),
+    _us("found_us"),
+    Index("ix_damaged_frames_patient", "patient"),
+)
+
+# What everything of a patient's is sealed with; may lie in a database of its own. `storage/keys.py`.
 patient_keys = Table(
     "patient_keys",
     metadata,
@@ -424,6 +449,7 @@ patient_keys = Table(
     Column("wrapped", LargeBinary),  # None: destroyed
     _us("made_us"),
     _us("destroyed_us", null=True),
+    Index("ix_patient_keys_destroyed_us", "destroyed_us", postgresql_where=DESTROYED, sqlite_where=DESTROYED),
 )
 
 # What cohorts are chosen by and does not name anyone.
@@ -484,6 +510,14 @@ models = Table(
     _text("metrics"),  # JSON
     _us("made_us"),
 )
+# Here rather than in a folder, so that every monitor reaches them, and a backup holds them.
+model_files = Table(
+    "model_files",
+    metadata,
+    Column("version", Text, ForeignKey("models.version"), primary_key=True),
+    _text("file", key=True),
+    Column("content", LargeBinary, nullable=False),
+)
 model_steps = Table(
     "model_steps",
     metadata,
@@ -494,6 +528,37 @@ model_steps = Table(
     _text("reason"),
     _us("at_us"),
     Index("ix_model_steps_version", "version", "id"),
+)
+
+GOING_ON = text("ended_us IS NULL")
+
+# Attempts to grow a better student. One at a time: whoever holds it says so until `lease_us`, and what it has come to.
+refreshes = Table(
+    "refreshes",
+    metadata,
+    _serial(),
+    _text("phase"),
+    Column("share", Double, nullable=False),  # of the phase, 0 to 1
+    _text("detail"),  # JSON: counts, checks, drift; nothing of one patient
+    _text("holder"),
+    _us("lease_us"),
+    _us("began_us"),
+    _us("told_us"),
+    _us("ended_us", null=True),
+    _text("outcome", null=True),  # candidate, refused, failed
+    _text("reason"),
+    _text("candidate", null=True),
+    Column("one", Integer, nullable=False),  # always 1
+    Column("salt", LargeBinary),  # of the names that windows of this attempt bear; None once it is over
+    Index("ix_refreshes_one", "one", unique=True, postgresql_where=GOING_ON, sqlite_where=GOING_ON),
+)
+# What signal and findings of a site and a kind of device looked like at an attempt: `inference/refresh/drift.py`.
+refresh_profiles = Table(
+    "refresh_profiles",
+    metadata,
+    Column("refresh", BigInteger, ForeignKey("refreshes.id"), primary_key=True, autoincrement=False),
+    _text("site_device", key=True),
+    _text("profile"),  # JSON
 )
 
 Index("ix_alarm_events_at_us", alarm_events.c.at_us)  # a shift's worth, among years of them

@@ -4,6 +4,8 @@
     record   length u32 | CRC-32 u32 | offset i64 | time i64 | partition u32 | key length u32 | headers u16
              | topic length u8 | topic | key | headers | value
 
+A record that was scrubbed keeps its place, its offset and its time: `headers` says so, and zeros stand after the topic.
+
 One file for all partitions, so that one fsync makes a batch durable however many patients and topics are in it.
 """
 
@@ -14,7 +16,7 @@ import os
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +27,7 @@ _MAGIC = b"LHLOG1\n"
 _HEAD = struct.Struct("<II")
 _FIXED = struct.Struct("<qqIIHB")
 _HEADER = struct.Struct("<HI")
+_SCRUBBED = 0xFFFF  # instead of the number of headers
 MAX_RECORD = 64 << 20  # bytes of key and value
 _READ = 65_536  # bytes fetched at a time: partitions lie side by side, so a reader uses most of it
 
@@ -95,7 +98,8 @@ class Segment:
                 if len(body) != length or length < _FIXED.size or zlib.crc32(body) != crc:
                     log.error("damaged record in %s at byte %d is left out", self.path, position)
                     continue
-                yield _decode(body)
+                if _FIXED.unpack_from(body)[4] != _SCRUBBED:
+                    yield _decode(body)
         finally:
             os.close(fd)
 
@@ -167,6 +171,36 @@ def load(path: Path, *, last: bool) -> tuple[Segment, dict[Partition, int]]:
         elif surplus:
             log.error("%s: damaged, its last %d bytes cannot be read", path, surplus)
     return segment, ends
+
+
+def scrub(segment: Segment, until_us: Mapping[bytes, int]) -> int:
+    """Overwrite the records of these keys up to a time with zeros, durably; how many. Only in a closed segment.
+
+    Whatever a crash leaves of a record is a damaged one, which readers leave out: what was to go is gone either way.
+    Raises FileNotFoundError when the segment was dropped.
+    """
+    count = 0
+    fd = os.open(segment.path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as data:
+            for _, _, position, _ in _walk(data, _header(segment.path, data)[0].size, check=False):
+                length, _ = _HEAD.unpack_from(data, position)
+                body = position + _HEAD.size
+                offset, timestamp_us, number, key_len, headers, topic_len = _FIXED.unpack_from(data, body)
+                key_at = body + _FIXED.size + topic_len
+                key = data[key_at : key_at + key_len]
+                if headers == _SCRUBBED or timestamp_us > until_us.get(key, -1):
+                    continue
+                fixed = _FIXED.pack(offset, timestamp_us, number, 0, _SCRUBBED, topic_len)
+                kept = fixed + data[body + _FIXED.size : key_at]
+                content = kept + bytes(length - len(kept))
+                os.pwrite(fd, _HEAD.pack(length, zlib.crc32(content)) + content, position)
+                count += 1
+        if count:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+    return count
 
 
 def write_durably(path: Path, content: bytes) -> None:

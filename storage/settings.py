@@ -1,6 +1,6 @@
 """Settings of storage, validated at birth. `deploy/settings.py` reads the environment and builds this once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -20,6 +20,7 @@ class StorageSettings:
     """Where things are kept. Raises Misconfigured naming the key that is wrong."""
 
     database_url: str  # sqlite:///FILE or postgresql://USER@HOST/NAME
+    keys_url: str | None = None  # where patients' keys lie, best in no backup of the rest; None: with everything else
     redis_url: str | None = None  # the live feed between processes; None: one process, no Redis
     ring_s: float = 30.0  # signal given back to a monitor at its start; the ring of the beat path
     pool_size: int = 8  # connections a process keeps: the monitor needs 2, the dashboard one a busy request
@@ -33,8 +34,14 @@ class StorageSettings:
         for key in ("ring_s", "pool_size", "busy_timeout_s", "statement_timeout_s", "presence_ttl_s"):
             if not getattr(self, key) > 0:
                 raise Misconfigured(key, f"{getattr(self, key)} must be above zero")
+        _ = self.keys
         if self.redis_url is not None and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
             raise Misconfigured("redis_url", "must begin with redis://, rediss:// or unix://")
+
+    @property
+    def keys(self) -> "StorageSettings | None":
+        """The same, for the database of the keys."""
+        return None if self.keys_url is None else replace(self, database_url=self.keys_url, keys_url=None, pool_size=2)
 
     @property
     def url(self) -> URL:

@@ -14,9 +14,11 @@ import pytest
 
 from deploy.environment import calm_threads
 from deploy.services.kafka import Kafka, start_kafka
+from deploy.services.mosquitto import Mosquitto, start_mosquitto
 from deploy.services.postgres import Postgres, start_postgres
 from deploy.services.process import Service, ServiceMissing, find_program
 from deploy.services.redis import Redis, start_redis
+from deploy.services.s3 import S3, start_s3
 
 ROOT = Path(__file__).parents[1]
 S = TypeVar("S", bound=Service)
@@ -85,6 +87,18 @@ def redis(services_folder: Path) -> Iterator[Redis]:
 def redis_url(redis: Redis) -> str:
     """URL of the shared Redis."""
     return redis.url
+
+
+@pytest.fixture(scope="session")
+def mosquitto(services_folder: Path) -> Iterator[Mosquitto]:
+    """An MQTT broker that tests share: say with `accounts.refresh` who may sign in, and name your bridge apart."""
+    yield from _serve(start_mosquitto, services_folder / "mosquitto")
+
+
+@pytest.fixture(scope="session")
+def s3(services_folder: Path) -> Iterator[S3]:
+    """An S3-compatible server that tests share: set its `environment`, and name your prefix apart."""
+    yield from _serve(start_s3, services_folder / "s3")
 
 
 @pytest.fixture(scope="session")

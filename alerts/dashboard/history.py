@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
 from alerts.dashboard.guard import Guard, Refused
+from alerts.dashboard.lead_off import LOOK_BACK_US, lead_off
 from alerts.dashboard.regions import Busy, RegionMaps
 from alerts.dashboard.settings import DashboardSettings
 from alerts.ports import AlarmHistory, Board, Explainer, Notes, Overviews, Trends
@@ -61,13 +62,16 @@ class HistoryApi:
     ) -> JSONResponse:
         """Full disclosure: least and greatest sample of each column of [t0_us, t1_us), in microvolts.
 
-        {"t0_us", "t1_us", "columns", "low_uv": [..], "high_uv": [..]}: column k begins at t0_us + k (t1_us - t0_us) /
-        columns; null where nothing was received. Columns of a second or more are made of whole seconds, each counted
-        where it begins; narrower ones of the samples themselves. Up to a minute /strip has every sample.
+        {"t0_us", "t1_us", "columns", "low_uv": [..], "high_uv": [..], "lead_off": [[from_us, to_us], ..]}: column k
+        begins at t0_us + k (t1_us - t0_us) / columns; null where nothing was received. Columns of a second or more are
+        made of whole seconds, each counted where it begins; narrower ones of the samples themselves. Up to a minute
+        /strip has every sample. Where an alarm says that the electrode was off, what was received is no signal.
         """
         self._check(t0_us, t1_us)
-        found = self._history.overviews.envelope(PatientId(patient), t0_us, t1_us, columns)
-        return JSONResponse(_overview(found))
+        whose = PatientId(patient)
+        found = self._history.overviews.envelope(whose, t0_us, t1_us, columns)
+        told = self._history.alarms.of_patient(whose, max(0, t0_us - LOOK_BACK_US), self._settings.list_max)
+        return JSONResponse(_overview(found) | {"lead_off": lead_off(told, t0_us, t1_us)})
 
     def trends(
         self,

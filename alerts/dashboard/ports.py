@@ -181,6 +181,77 @@ class Worn(Protocol):
         ...
 
 
+class Consent(Protocol):
+    """One word of one patient."""
+
+    @property
+    def scope(self) -> str:
+        """On what."""
+        ...
+
+    @property
+    def given(self) -> bool:
+        """Or withdrawn."""
+        ...
+
+    @property
+    def by(self) -> str:
+        """Who wrote it down."""
+        ...
+
+    @property
+    def at_us(self) -> int:
+        """When."""
+        ...
+
+
+class Consents(Protocol):
+    """What patients agreed to."""
+
+    def of(self, patient: PatientId) -> Sequence[Consent]:
+        """What holds now, one a scope."""
+        ...
+
+    def say(self, patient: PatientId, scope: str, given: bool, *, by: str, now_us: int) -> bool:
+        """Write it down; False for a patient whom nobody knows. Raises Poison for a scope that there is not."""
+        ...
+
+
+class Subject(Protocol):
+    """What cohorts are chosen by."""
+
+    @property
+    def site(self) -> str:
+        """Where; empty: nobody said."""
+        ...
+
+    @property
+    def sex(self) -> str:
+        """female, male, other, unknown."""
+        ...
+
+    @property
+    def birth_year(self) -> int | None:
+        """None: nobody said."""
+        ...
+
+
+class Subjects(Protocol):
+    """The same of everybody."""
+
+    def of(self, patient: PatientId) -> Subject | None:
+        """None where nobody said anything."""
+        ...
+
+    def knows(self, patient: PatientId) -> bool:
+        """Whether anything at all is kept of that patient."""
+        ...
+
+    def say(self, patient: PatientId, site: str, sex: str, birth_year: int | None, *, by: str, now_us: int) -> bool:
+        """Keep it; False for a patient whom nobody knows. Raises Poison naming what cannot be."""
+        ...
+
+
 class Deed(Protocol):
     """One line of the audit."""
 

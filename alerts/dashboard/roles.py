@@ -1,17 +1,19 @@
 """Who may do what: roles and their rights, and the right that each route asks for. A route without one is refused.
 
-              look  acknowledge  limits  admit  pair  identity  break_glass  note  report  people  audit
+              look  acknowledge  limits  admit  pair  identity  break_glass  note  report  people  audit  fhir
 nurse          x        x          x       x     x       x           x         x      x
-physician      x        x          x       x     x       x           x         x      x
+physician      x        x          x       x     x       x           x         x      x                      x
 technician     x                                 x                   x         x      x
-administrator  x        x          x       x     x                   x         x      x       x       x
-researcher     x
+administrator  x        x          x       x     x                   x         x      x       x       x      x
+researcher     x                                                                                             x
 device         its own token, for the gateway alone
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
+
+from alerts.fhir.scopes import KINDS
 
 
 class Right(StrEnum):
@@ -20,7 +22,7 @@ class Right(StrEnum):
     LOOK = "look"  # at pseudonyms, their signal, findings and alarms
     ACKNOWLEDGE = "acknowledge"  # alarms, and hold back sound
     LIMITS = "limits"
-    ADMIT = "admit"  # transfer and discharge too
+    ADMIT = "admit"  # transfer and discharge too, and write down consent
     PAIR = "pair"  # devices, and part them
     IDENTITY = "identity"
     BREAK_GLASS = "break_glass"  # read an identity for an hour all the same, with a reason
@@ -28,20 +30,26 @@ class Right(StrEnum):
     REPORT = "report"  # of the shift, of the burden of alarms
     PEOPLE = "people"
     AUDIT = "audit"
+    FHIR = "fhir"  # the same over the interface for other systems; over FHIR the audit takes AUDIT
 
 
-_WARD: Final = frozenset(Right) - {Right.PEOPLE, Right.AUDIT}
+_WARD: Final = frozenset(Right) - {Right.PEOPLE, Right.AUDIT, Right.FHIR}
 RIGHTS: Final[Mapping[str, frozenset[Right]]] = {
     "nurse": _WARD,
-    "physician": _WARD,
+    "physician": _WARD | {Right.FHIR},
     "technician": frozenset({Right.LOOK, Right.PAIR, Right.BREAK_GLASS, Right.NOTE, Right.REPORT}),
     "administrator": frozenset(Right) - {Right.IDENTITY},
-    "researcher": frozenset({Right.LOOK}),
+    "researcher": frozenset({Right.LOOK, Right.FHIR}),
 }
 
 # Any one of the rights will do. Routes that ask nobody's name are not here: the page, the session, pairing's other end.
 _API: Final = "/api/v1"
-ROUTES: Final[Mapping[tuple[str, str], frozenset[Right]]] = {
+_FHIR: Final = {
+    ("GET", f"/fhir/{{version}}/{kind}{path}"): frozenset({Right.AUDIT if kind == "AuditEvent" else Right.FHIR})
+    for kind in KINDS
+    for path in ("", "/{name}")
+}
+ROUTES: Final[Mapping[tuple[str, str], frozenset[Right]]] = _FHIR | {
     (method, _API + path): frozenset(rights)
     for method, path, *rights in (
         ("GET", "/live", Right.LOOK),
@@ -77,6 +85,10 @@ ROUTES: Final[Mapping[tuple[str, str], frozenset[Right]]] = {
         ("GET", "/patients/{patient}/identity", Right.IDENTITY, Right.BREAK_GLASS),
         ("PUT", "/patients/{patient}/identity", Right.IDENTITY),
         ("POST", "/patients/{patient}/break-glass", Right.BREAK_GLASS),
+        ("GET", "/patients/{patient}/consents", Right.LOOK),
+        ("POST", "/patients/{patient}/consents", Right.ADMIT),
+        ("GET", "/patients/{patient}/subject", Right.LOOK),
+        ("PUT", "/patients/{patient}/subject", Right.ADMIT),
         ("GET", "/sessions", Right.LOOK),
         ("DELETE", "/sessions", Right.LOOK),
         ("PUT", "/session/password", Right.LOOK),

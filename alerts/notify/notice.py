@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from alerts.notify.settings import NotifySettings
-from liteheart.alarm import Kind, Priority
+from liteheart.alarm import Alarm, Kind, Priority
+from liteheart.board import alarm_json
 from liteheart.care import Delivery
 from liteheart.clock import US_PER_S
 from liteheart.ids import AlarmId, PatientId
@@ -32,14 +33,28 @@ def deliveries(
     told = json.loads(payload)
     alarm = told["alarm"]
     priority, kind = Priority[alarm["priority"].upper()], Kind(alarm["kind"])
-    notice = _notice(told, beds.get(alarm["patient"], ""), settings)
+    bed = beds.get(alarm["patient"], "")
+    notice, whole = (_notice(told, bed, settings, whole=whole) for whole in (False, True))
     stale = now_us - told["due_us"] > settings.stale_s * US_PER_S
     for target in settings.targets:
         if target.wants(priority, kind, told["step"]):
             key = _key(alarm["alarm_id"], alarm["episodes"], told["step"], target.name)
             alarm_id = AlarmId(alarm["alarm_id"])
-            delivery = Delivery(key, target.name, alarm_id, told["step"], priority, notice, told["due_us"])
+            said = whole if target.follows else notice
+            delivery = Delivery(key, target.name, alarm_id, told["step"], priority, said, told["due_us"])
             yield replace(delivery, failed_us=now_us, error=_STALE) if stale else delivery
+
+
+def followed(
+    alarm: Alarm, event: str, at_us: int, beds: Mapping[PatientId, str], settings: NotifySettings
+) -> Iterable[Delivery]:
+    """What became of an alarm (acknowledged, latched, ended), for the targets that follow it."""
+    told = {"event": event, "step": 0, "owner": "", "alarm": alarm_json(alarm)}
+    notice = _notice(told, beds.get(alarm.patient, ""), settings, whole=True)
+    for target in settings.targets:
+        if target.follows and target.wants(alarm.priority, alarm.kind, 0):
+            key = _key(alarm.alarm_id, alarm.episodes, event, target.name)
+            yield Delivery(key, target.name, alarm.alarm_id, 0, alarm.priority, notice, at_us)
 
 
 def monitor_silent(last_us: int, now_us: int, settings: NotifySettings) -> Iterable[Delivery]:
@@ -95,15 +110,18 @@ def is_late(delivery: Delivery, now_us: int, late_s: float) -> bool:
     return bool(delivery.notice.get("alarm_late")) or now_us - delivery.created_us > late_s * US_PER_S
 
 
-def _notice(told: Mapping[str, Any], bed: str, settings: NotifySettings) -> dict[str, Any]:
+def _notice(told: Mapping[str, Any], bed: str, settings: NotifySettings, *, whole: bool) -> dict[str, Any]:
+    """`whole`: for another system of the house, with the pseudonym, the value and the presence."""
     alarm = told["alarm"]
     notice = {name: alarm[name] for name in ("alarm_id", "condition", "label", "priority", "kind", "episodes")}
     notice |= {"event": told["event"], "step": told["step"], "owner": told["owner"], "bed": bed}
     notice |= {"raised_us": alarm["raised_us"], "alarm_late": alarm["late"]}
     notice["link"] = f"{settings.link.rstrip('/')}/#alarm={alarm['alarm_id']}" if settings.link else ""
-    if settings.pseudonym:
+    if whole:
+        notice["presence"] = alarm["presence"]
+    if settings.pseudonym or whole:
         notice["patient"] = alarm["patient"]
-    if settings.value:
+    if settings.value or whole:
         notice["value"] = alarm["message"]
     return notice
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import ParamSpec
 
+from alerts.hl7.mllp import MllpSender
 from alerts.notify import notice
 from alerts.notify.anywhere import AppriseSender
 from alerts.notify.mail import EmailSender
@@ -32,6 +33,7 @@ def senders(settings: NotifySettings) -> dict[str, Sender]:
         **{target.name: WebhookSender(target, seconds) for target in settings.webhook},
         **{target.name: EmailSender(target, seconds) for target in settings.email},
         **{target.name: AppriseSender(target, seconds) for target in settings.apprise},
+        **{target.name: MllpSender(target, seconds) for target in settings.mllp},
     }
 
 

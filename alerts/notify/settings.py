@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from liteheart.alarm import Kind, Priority
@@ -18,6 +18,7 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 class Target:
     """Someone to tell, and of what. Raises Misconfigured naming the target and the key."""
 
+    follows: ClassVar[bool] = False  # told of ends and acknowledgements too, with the pseudonym and the value
     name: str  # lower case, digits, '-': stands in the records, and in LITEHEART_SECRET_<NAME>
     minimum: str = "high"  # least priority
     kinds: tuple[str, ...] = ("physiological", "technical")
@@ -104,6 +105,49 @@ class AppriseTarget(Target):
             raise self.wrong("secret", "must be an Apprise URL")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MllpTarget(Target):
+    """A receiver of HL7 v2 over MLLP, another system of the house: it gets all of an alarm, under its pseudonym."""
+
+    follows: ClassVar[bool] = True
+    url: str  # mllp://HOST:PORT, or mllps:// with TLS
+    minimum: str = "low"
+    steps: tuple[int, ...] = (0, 1, 2, 3)
+    facility: str = ""  # MSH-4
+    plain: bool = False  # True: without TLS to another machine, over a network that is sealed by other means
+    ca_file: Path | None = None  # of a server with a certificate of one's own
+    vitals_s: float = 0.0  # heart rate and findings of every patient this often; 0: never
+
+    def __post_init__(self) -> None:
+        super(MllpTarget, self).__post_init__()
+        try:
+            parts = urlsplit(self.url)
+            whole = parts.scheme in ("mllp", "mllps") and bool(parts.hostname) and bool(parts.port)
+        except ValueError:
+            whole = False
+        if not whole or parts.path or parts.query or parts.username:
+            raise self.wrong("url", "must be mllp://HOST:PORT or mllps://HOST:PORT")
+        if not self.tls and not self.plain and parts.hostname not in _LOOPBACK:
+            raise self.wrong("url", "must be mllps://; mllp:// is for this machine, or with plain = true")
+        if self.vitals_s < 0:
+            raise self.wrong("vitals_s", f"{self.vitals_s:g} is below 0")
+
+    @property
+    def host(self) -> str:
+        """Where it listens."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """And on which port."""
+        return urlsplit(self.url).port or 0
+
+    @property
+    def tls(self) -> bool:
+        """Whether the link is sealed."""
+        return urlsplit(self.url).scheme == "mllps"
+
+
 @dataclass(frozen=True, slots=True)
 class NotifySettings:
     """Whom to tell, what, and how often to try. Without targets nobody is told."""
@@ -111,6 +155,7 @@ class NotifySettings:
     webhook: tuple[WebhookTarget, ...] = ()
     email: tuple[EmailTarget, ...] = ()
     apprise: tuple[AppriseTarget, ...] = ()
+    mllp: tuple[MllpTarget, ...] = ()
     link: str = ""  # of the dashboard as the receivers reach it
     pseudonym: bool = False  # may a notice carry the patient's pseudonym? else the bed alone says where
     value: bool = False  # may it carry value and limit ("HR 152 > 140")?
@@ -143,4 +188,4 @@ class NotifySettings:
     @property
     def targets(self) -> tuple[Target, ...]:
         """All of them."""
-        return (*self.webhook, *self.email, *self.apprise)
+        return (*self.webhook, *self.email, *self.apprise, *self.mllp)

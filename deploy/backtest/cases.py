@@ -14,6 +14,8 @@ from deploy.annotated import T0_US, Source, open_source
 from deploy.backtest.figures import Case, Truth
 from deploy.backtest.variant import Variant, same_signal, same_student, variants
 from deploy.playback import Analysed, Score, analyse, judge
+from deploy.secrets import master_key
+from deploy.settings import Settings
 from deploy.sounded import calls
 from inference.report.labels import AF, Annotations, lethal, rhythm
 from inference.serve.engine import Engine, load_engine
@@ -25,7 +27,10 @@ from liteheart.errors import LiteHeartError, Misconfigured
 from liteheart.finding import Finding
 from liteheart.ids import DeviceId, PatientId
 from liteheart.signal import Frame, Window
+from storage.archive.objects import open_objects
+from storage.archive.read import SignalReader
 from storage.board import Board
+from storage.keys import Vault, open_keys_readonly
 from storage.limits import Limits
 from storage.readonly import open_readonly
 from storage.settings import StorageSettings
@@ -68,11 +73,17 @@ class Store:
     limits: Limits
 
 
-@functools.cache
-def open_store(settings: StorageSettings) -> Store:
+def open_store(settings: Settings) -> Store:
     """The store of these settings. Raises Misconfigured where there is none."""
-    engine = open_readonly(settings)
-    return Store(Board(engine, outbox=False), Limits(engine))
+    return _store(settings.storage, settings.data_dir, settings.identity_key, settings.embedded, settings.archive.store)
+
+
+@functools.cache
+def _store(storage: StorageSettings, folder: Path, key: str | None, embedded: bool, objects: str | None) -> Store:
+    engine = open_readonly(storage)
+    keys = open_keys_readonly(storage, engine, Vault(lambda: master_key(folder, key, embedded=embedded)))
+    signal = SignalReader(keys, open_objects(objects) if objects else None)
+    return Store(Board(engine, outbox=False, signal=signal), Limits(engine))
 
 
 @functools.cache
@@ -101,7 +112,7 @@ def stays(board: Board, wanted: Sequence[str], since_us: int | None, until_us: i
 
 def of_stay(stay: Stay, plan: Plan) -> tuple[Case, Case]:
     """One patient of the store, before and after. Raises Retryable when the database does not answer."""
-    store = open_store(plan.variants[0].settings.storage)
+    store = open_store(plan.variants[0].settings)
     board, own = store.board, store.limits.limits(stay.patient)
     frames = board.strip(stay.patient, stay.since_us, stay.until_us)
     frames = [f for f in frames if stay.since_us <= f.t0_us < stay.until_us]

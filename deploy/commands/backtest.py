@@ -81,7 +81,7 @@ def _results(args: argparse.Namespace, plan: Plan) -> Iterator[Result]:
         items, one = list(sources(args.records)), functools.partial(_try_source, plan=plan)
     else:
         since_us, until_us = (_instant(text, name) for name, text in (("--since", args.since), ("--until", args.until)))
-        board = open_store(plan.variants[0].settings.storage).board
+        board = open_store(plan.variants[0].settings).board
         items = stays(board, args.patient, since_us, until_us, args.hours)
         one = functools.partial(try_stay, plan=plan)
     jobs = args.jobs or min(len(items), multiprocessing.cpu_count())

@@ -71,7 +71,8 @@ async def _up(settings: Settings, args: argparse.Namespace, paths: Sequence[Path
     _say(f"starting, data in {settings.data_dir}")
     try:
         guests = partial(_guests, args=args, paths=paths)
-        async with running(settings, set(ROLES), sign_in=args.sign_in, guests=guests) as system:
+        roles = {*ROLES, "bridge"} if settings.mqtt.url else set(ROLES)
+        async with running(settings, roles, sign_in=args.sign_in, guests=guests) as system:
             return await stopped(system)
     except asyncio.CancelledError:  # a signal before everything ran
         return 0

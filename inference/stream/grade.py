@@ -24,12 +24,12 @@ def appraise(
     out[marks.LIKENESS] = marks.alike(x, beats, s.half, spare)
     out[marks.AGREEMENT] = marks.agreement(beats, others, s.agree)
     low = np.empty(len(beats), np.int64)
-    sizes = np.empty(2 * len(beats), np.float32)
+    sizes = np.empty(len(beats), np.float32)
     for k in range(len(beats)):
         low[k] = min(beats[k] // q, len(envelope) - 1)
         sizes[k] = marks.spread(x[max(beats[k] - s.half, 0) : beats[k] + s.half + 1])
     out[marks.REST] = marks.rest(envelope, low, s.near, spare)
-    size = middle(sizes, len(beats), sizes[len(beats) :]) if len(beats) else 0.0
+    size = middle(sizes, len(beats)) if len(beats) else 0.0
     out[marks.WANDER] = marks.wander(x, s.block, size)
     out[marks.CLEAR], out[marks.STEADY] = marks.clarity(x, beats, s.before, s.after, size, spare)
 

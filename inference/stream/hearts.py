@@ -7,21 +7,24 @@ from inference.stream.intake import lows, natives
 from inference.stream.jit import compiled
 from inference.stream.kinds import whole
 from inference.stream.locate import LEAN, centre, extremes
-from inference.stream.peaks import choose, middle
-from inference.stream.shapes import baseline, cut, find_usual, width_s
+from inference.stream.peaks import Limits, choose, middle, sight, tops
+from inference.stream.shapes import baseline, compare, cut, find_usual, width_s
 from inference.stream.state import (
     ALIKE,
     BEAT_COUNT,
     BEATS,
+    COMPARED,
     DOUBTED,
     END,
     FIRST_BEAT,
     HEARD,
     LOW_USED,
+    PEAKS,
     RATE_BPM,
     RR_COUNT,
     RR_MOST,
     SEEN_FROM,
+    SETTLED,
     SINCE_BEAT_S,
     STRENGTH,
     UNKNOWN,
@@ -39,6 +42,25 @@ STRONGEST = 60.0  # mV/s: what the usual beat reaches at most; an artefact is no
 
 
 @compiled
+def bursts(p: int, which: int, envelope: F32, end: int, s: Limits, st: State, out: I64) -> int:
+    """Peaks of an envelope, the newest `envelope` before low-rate sample `end`, into `out`; their number. Those that
+    were there a second ago are known where the envelope is still the same.
+    """
+    kept, origin, n, edge = st.peak[p, which], end - len(envelope), len(envelope), sight(s)
+    begin = max(st.tally[p, SETTLED] - edge, origin + edge) // (s.near + 1) * (s.near + 1) - origin
+    found = tops(envelope, s, 0, min(edge, n), 0, out)  # what is before the envelope would have decided here too
+    for k in range(st.tally[p, PEAKS + which]):
+        if edge <= kept[k] - origin < begin:
+            out[found] = kept[k] - origin
+            found += 1
+    found = tops(envelope, s, max(begin, edge), n, found, out)
+    for k in range(found):
+        kept[k] = out[k] + origin
+    st.tally[p, PEAKS + which] = found
+    return found
+
+
+@compiled
 def seek(p: int, plan: Plan, st: State, scratch: F32) -> None:
     """Look for beats in the kept signal; those older than `settle` stay as they are."""
     count = st.tally[p]
@@ -51,8 +73,9 @@ def seek(p: int, plan: Plan, st: State, scratch: F32) -> None:
     envelope = st.envelope[p][count[LOW_USED] - n : count[LOW_USED]]
     usual = min(st.level[p, STRENGTH], STRONGEST) * np.exp(-(end - count[HEARD]) / plan.fs / plan.forget_s)
     most = n // plan.first.limits.near + 2
-    at, work = np.empty(most, np.int64), np.empty(most, np.int64)
-    found = choose(envelope, plan.first.limits, usual, at, work, scratch)
+    at, peaks = np.empty(most, np.int64), np.empty(most, np.int64)
+    peaks = peaks[: bursts(p, 0, envelope, end // plan.q, plan.first.limits, st, peaks)]
+    found = choose(envelope, plan.first.limits, usual, peaks, at, scratch)
     old = count[FIRST_BEAT] + count[BEAT_COUNT]
     floor = end - plan.settle
     if count[BEAT_COUNT]:
@@ -71,7 +94,7 @@ def seek(p: int, plan: Plan, st: State, scratch: F32) -> None:
         ) * plan.q
         extremes(x, st.middle[p, new] - shift, plan.first.refine_reach, place[new - old], st.size[p, new], scratch)
         new += 1
-    lean = _lean(p, end - plan.window * plan.q, new, st, scratch)
+    lean = _lean(p, end - plan.window * plan.q, new, st)
     kept, last = old, 0
     for k in range(old, new):
         up = st.size[p, k, 0] * lean >= st.size[p, k, 1]
@@ -105,11 +128,12 @@ def _forget(p: int, oldest: int, settled: int, st: State) -> None:
             st.wave[p, k] = st.wave[p, first + k]
             st.kind[p, k] = st.kind[p, first + k]
         first, stop = 0, stop - first
+        count[COMPARED] = 0
     count[FIRST_BEAT], count[BEAT_COUNT] = first, stop - first
 
 
 @compiled
-def _lean(p: int, since: int, stop: int, st: State, spare: F32) -> float:
+def _lean(p: int, since: int, stop: int, st: State) -> float:
     """How much more an upward peak counts, from the polarity of the beats since then."""
     first = stop
     while first > st.tally[p, FIRST_BEAT] and (st.middle[p, first - 1] >= since):
@@ -117,13 +141,14 @@ def _lean(p: int, since: int, stop: int, st: State, spare: F32) -> float:
     n = stop - first
     if n == 0:
         return LEAN
-    up = middle(st.size[p, first:stop, 0], n, spare)
-    return LEAN if up >= middle(st.size[p, first:stop, 1], n, spare) else 1 / LEAN
+    up = middle(st.size[p, first:stop, 0], n)
+    return LEAN if up >= middle(st.size[p, first:stop, 1], n) else 1 / LEAN
 
 
 @compiled
 def _shape(p: int, old: int, kept: int, low: F32, origin: int, plan: Plan, st: State, scratch: F32) -> None:
     """Shapes of the newest beats."""
+    st.tally[p, COMPARED] = min(st.tally[p, COMPARED], old)
     first = max(0, int(st.middle[p, old] / plan.q - origin - 24 * plan.per_grid))
     held = (len(low) - first) // plan.step + 4
     slow, spare = scratch[:held], scratch[held:]
@@ -151,22 +176,25 @@ def learn(p: int, plan: Plan, st: State, scratch: F32) -> None:
             believed[held] = st.strength[p, k]
             held += 1
     if held >= 3:
-        st.level[p, STRENGTH] = middle(believed, held, scratch[recent:])
+        st.level[p, STRENGTH] = middle(believed, held)
     if n < 4:
         return
     rr = scratch[: n - 1]
     for k in range(n - 1):
         rr[k] = (st.at[p, first + k + 1] - st.at[p, first + k]) / plan.fs
-    usual_rr = middle(rr, n - 1, scratch[n:])
+    usual_rr = middle(rr, n - 1)
     if usual_rr < 60.0 / plan.learn_below_bpm:
         return
     timely, held = np.empty(n, np.int64), 0
     for k in range(n - 1):
         if rr[k] >= plan.shape.early * usual_rr:
-            timely[held] = k + 1
+            timely[held] = first + k + 1
             held += 1
     usual = np.empty(st.usual.shape[1], np.float32)
-    wide_s = find_usual(st.wave[p, first:stop], st.wide_s[p, first:stop], timely, held, usual, plan.shape, scratch)
+    begin = max(count[COMPARED], first)
+    compare(st.wave[p], first, begin, stop, plan.shape.alike, st.form[p], st.like[p])
+    count[COMPARED] = stop
+    wide_s = find_usual(st.wave[p], st.wide_s[p], st.like[p], timely[:held], usual, plan.shape, scratch)
     if wide_s >= 0:
         st.usual[p] = usual
         st.level[p, USUAL_WIDTH] = wide_s

@@ -15,6 +15,7 @@ from inference.stream.state import (
     SAMPLES,
     SECONDS,
     SEEN_FROM,
+    SETTLED,
     SLOW,
     USED,
     Plan,
@@ -57,6 +58,7 @@ def take(p: int, new: F32, plan: Plan, st: State, scratch: F32) -> None:
     old = min(low_before, changed // plan.q) - reach - 2
     if low_before < 0.5 * plan.first.limits.rate:
         old = 0
+    count[SETTLED] = min(count[SETTLED], old - max(plan.first.half, plan.second.half))
     used = count[LOW_USED]
     first = st.envelope[p][used - n : used]
     second = st.second[p][used - n : used]

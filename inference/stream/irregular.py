@@ -51,7 +51,7 @@ def measure(rr: F64, usual: Flags, m: F64, spare: F32) -> bool:
     if kept < LEAST:
         return False
     m[ODD] = 1 - kept / n
-    m[EXTRA] = _even_out(rr, usual, middle(spare, kept, spare[kept:])) / n
+    m[EXTRA] = _even_out(rr, usual, middle(spare, kept)) / n
     mean = 0.0
     for i in range(n):
         if usual[i]:
@@ -99,7 +99,7 @@ def _steps(rr: F64, usual: Flags, mean: float, m: F64, spare: F32) -> bool:
     if held < LEAST - 2:
         return False
     m[SPREAD] = np.log(np.sqrt(squares / held) + 0.01)
-    m[STEP] = np.log(middle(spare, held, spare[held:]) + 0.005)
+    m[STEP] = np.log(middle(spare, held) + 0.005)
     m[TURNS] = turned / max(turns, 1)
     m[STEPS] = large / held
     return True
@@ -108,19 +108,20 @@ def _steps(rr: F64, usual: Flags, mean: float, m: F64, spare: F32) -> bool:
 @compiled
 def _entropy(rr: F64, usual: Flags, near: float, m: F64) -> None:
     """How rarely two like intervals are followed by two like ones."""
-    pairs = alike = again = 0
+    one, two, held = np.empty(len(rr)), np.empty(len(rr)), 0  # intervals, and those that follow them
     for i in range(len(rr) - 1):
-        if not (usual[i] and usual[i + 1]):
-            continue
-        for j in range(i + 1, len(rr) - 1):
-            if not (usual[j] and usual[j + 1]):
-                continue
-            pairs += 1
-            if abs(rr[i] - rr[j]) < near:
-                alike += 1
-                again += abs(rr[i + 1] - rr[j + 1]) < near
+        if usual[i] and usual[i + 1]:
+            one[held], two[held] = rr[i], rr[i + 1]
+            held += 1
+    alike, again = np.int32(0), np.int32(0)
+    for i in range(held):
+        a, b, later, latest = one[i], two[i], one[i + 1 : held], two[i + 1 : held]
+        for j in range(len(later)):
+            first = np.int32(abs(later[j] - a) < near)
+            alike += first
+            again += first & np.int32(abs(latest[j] - b) < near)
     m[ENTROPY] = -np.log((again + 0.5) / (alike + 1.0))
-    m[DENSITY] = np.log((alike + 1.0) / (pairs + 1.0))
+    m[DENSITY] = np.log((alike + 1.0) / (held * (held - 1) // 2 + 1.0))
 
 
 @compiled

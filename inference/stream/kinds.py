@@ -29,6 +29,7 @@ from inference.stream.state import (
     Plan,
     State,
 )
+from inference.stream.vectors import norm
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -43,19 +44,19 @@ LOG_MOST, LOG_LEAST = 1.0, 0.1  # of the ratio of intervals: a run that is faste
 def classify(p: int, plan: Plan, st: State) -> None:
     """Kinds of the beats that are whole, where they are not known."""
     first, stop = st.tally[p, FIRST_BEAT], whole(p, st.tally[p, END] - plan.after_n, st)
-    known, wide_s = st.tally[p, USUAL_KNOWN] > 0, st.level[p, USUAL_WIDTH]
+    known, usual, usual_s = st.tally[p, USUAL_KNOWN] > 0, st.usual[p], st.level[p, USUAL_WIDTH]
     for k in range(first, stop):
-        kind = st.kind[p, k]
+        kind, wave, wide_s = st.kind[p, k], st.wave[p, k], st.wide_s[p, k]
         if kind[ALIKE] > UNKNOWN:
             continue
-        kind[NEIGHBOUR] = likeness(st.wave[p, k], st.wave[p, k - 1]) if k > first else 0.0
-        kind[VENTRICULAR] = is_ventricular(st.wave[p, k], st.wide_s[p, k], known, st.usual[p], wide_s, plan.shape)
+        kind[NEIGHBOUR] = likeness(wave, st.wave[p, k - 1]) if k > first else 0.0
         if not known:
-            kind[ODD] = kind[VENTRICULAR]
+            kind[VENTRICULAR] = kind[ODD] = wide_s >= plan.shape.wide_alone_s
             continue
-        alike, wider = likeness(st.wave[p, k], st.usual[p]), st.wide_s[p, k] - wide_s
+        alike, size = likeness(wave, usual), norm(wave) / (norm(usual) + 1e-9)
         kind[ALIKE] = alike
-        kind[ODD] = alike < plan.run.odd or (alike < plan.run.rather_odd and wider > plan.run.odd_wider_s)
+        kind[VENTRICULAR] = is_ventricular(alike, size, wide_s, usual_s, plan.shape)
+        kind[ODD] = alike < plan.run.odd or (alike < plan.run.rather_odd and wide_s - usual_s > plan.run.odd_wider_s)
 
 
 @compiled
@@ -151,7 +152,7 @@ def _usual_rr(p: int, st: State, first: int, stop: int, spare: F32) -> float:
     n = stop - 1 - first
     for k in range(n):
         spare[k] = st.at[p, first + k + 1] - st.at[p, first + k]
-    return middle(spare, n, spare[n:]) if n else 0.0
+    return middle(spare, n) if n else 0.0
 
 
 @compiled
@@ -165,7 +166,7 @@ def odds_of_run(kind: F32, plan: Plan, spare: F32) -> float:
             spare[k - 1] = stretched(kind[k, NEIGHBOUR])
     if unlike < s.least_unlike * WINDOW:
         return NEVER
-    mutual = middle(spare, WINDOW - 1, spare[WINDOW:])
+    mutual = middle(spare, WINDOW - 1)
     return s.bias + s.unlike * unlike / WINDOW + s.mutual * mutual
 
 

@@ -45,7 +45,7 @@ def extremes(x: F32, at: int, reach: int, out: I64, size: F32, spare: F32) -> No
     some = spare[m : m + (m + 1) // 2]  # every second one says as well where the middle is
     for k in range(len(some)):
         some[k] = spare[2 * k]
-    level = middle(some, len(some), spare[m + len(some) :])
+    level = middle(some, len(some))
     out[0] = out[1] = at
     size[0] = size[1] = -1.0
     for k in range(m):

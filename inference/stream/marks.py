@@ -107,7 +107,7 @@ def rest(envelope: F32, beats: I64, near: int, spare: F32) -> float:
     if n > at:
         total += envelope[at:n].sum()
     held += max(n - at, 0)
-    return min(1.0, total / max(held, 1) / (middle(spare, count, spare[count:]) + 1e-9))
+    return min(1.0, total / max(held, 1) / (middle(spare, count) + 1e-9))
 
 
 @compiled
@@ -157,10 +157,9 @@ def clarity(x: F32, beats: I64, before: int, after: int, size: float, spare: F32
             square += left * left
         whole[k] = square / m
         part[k] = max(square / m - (total / m) * (total / m), np.float32(0))
-    room = spare[m + 3 * most :]
     least = 1e-7 * size * size + 1e-12
     signal = size * size / 8
     return (
-        np.log10((signal + 1e-12) / (middle(whole, count, room) + least)),
-        np.log10((signal + 1e-12) / (middle(part, count, room) + least)),
+        np.log10((signal + 1e-12) / (middle(whole, count) + least)),
+        np.log10((signal + 1e-12) / (middle(part, count) + least)),
     )

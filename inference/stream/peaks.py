@@ -36,25 +36,54 @@ class Limits(NamedTuple):
 
 
 @compiled
-def middle(x: F32, n: int, spare: F32) -> float:
-    """The median of x[:n], n >= 1, small; `spare` [n] is overwritten."""
+def middle(x: F32, n: int) -> float:
+    """The median of x[:n], n >= 1, small. Not sorted: how many are smaller is counted, for compilers make vector
+    instructions of that; each count rules out the values on one side.
+    """
+    below, above, rank = np.float32(-np.inf), np.float32(np.inf), (n - 1) // 2
     for i in range(n):
         value = x[i]
-        j = i
-        while j > 0 and spare[j - 1] > value:
-            spare[j] = spare[j - 1]
-            j -= 1
-        spare[j] = value
-    return 0.5 * (float(spare[(n - 1) // 2]) + float(spare[n // 2]))
+        if value <= below or value >= above:
+            continue
+        less, most = _counts(x[:n], value)
+        if less > rank:
+            above = value
+        elif most <= rank:
+            below = value
+        else:
+            return float(value) if most > n // 2 else 0.5 * (float(value) + float(_next(x[:n], value)))
+    return float(below)
 
 
 @compiled
-def tops(envelope: F32, s: Limits, out: I64) -> int:
-    """Peaks of the envelope that reach the floor and stand out; their number."""
-    n, found, half, block = len(envelope), 0, s.block // 2, s.near + 1
+def _counts(x: F32, value: float) -> tuple[int, int]:
+    """How many are smaller, and how many are not larger."""
+    limit, less, most = np.float32(value), np.int32(0), np.int32(0)
+    for i in range(len(x)):
+        less += x[i] < limit
+        most += x[i] <= limit
+    return int(less), int(most)
+
+
+@compiled
+def _next(x: F32, value: float) -> float:
+    """The smallest that is larger."""
+    best = np.float32(np.inf)
+    for i in range(len(x)):
+        if (x[i] > value) & (x[i] < best):
+            best = x[i]
+    return best
+
+
+@compiled
+def tops(envelope: F32, s: Limits, begin: int, stop: int, found: int, out: I64) -> int:
+    """Peaks of the envelope that reach the floor and stand out, those from `begin` to `stop`, behind out[:found]; the
+    number of both. How near to a peak samples decide upon it: see `sight`.
+    """
+    half, block = s.block // 2, s.near + 1
     bits, least = envelope.view(np.int32), np.full(1, s.floor, np.float32)
     floor = least.view(np.int32)[0]
-    for start in range(0, n, block):  # what is highest within `near` is highest in its block
+    for start in range(begin, stop, block):  # what is highest within `near` is highest in its block
         top = highest(bits[start : start + block])
         if top < floor:
             continue
@@ -62,7 +91,7 @@ def tops(envelope: F32, s: Limits, out: I64) -> int:
         while bits[i] < top:
             i += 1
         h = envelope[i]
-        if highest(bits[max(0, i - s.near) : i + s.near + 1]) > top:
+        if i >= stop or highest(bits[max(0, i - s.near) : i + s.near + 1]) > top:
             continue
         if h < s.weak:
             below, limit = 0, np.float32(h / s.weak_ratio)
@@ -75,6 +104,12 @@ def tops(envelope: F32, s: Limits, out: I64) -> int:
             out[found] = i
             found += 1
     return found
+
+
+@compiled
+def sight(s: Limits) -> int:
+    """Samples to either side that decide whether one is a peak."""
+    return max(s.near, s.block // 2) + 1
 
 
 @compiled
@@ -92,7 +127,7 @@ def levels(envelope: F32, s: Limits, usual: float, out: F32, spare: F32) -> int:
     for k in range(blocks):
         if usual <= 0 and (k == 0 or blocks > reach + 1):
             around = maxima[max(k - reach, 0) : k + reach + 1]
-            wide = middle(around, len(around), room)
+            wide = middle(around, len(around))
         near = _middle_of_blocks(maxima, k, s.level_blocks, room)
         out[k] = min(max(near, s.wide_low * wide), s.wide_high * wide)
     return blocks
@@ -104,13 +139,13 @@ def _middle_of_blocks(maxima: F32, k: int, size: int, room: F32) -> float:
     n = len(maxima)
     for j in range(size):
         room[j] = maxima[min(max(k - size // 2 + j, 0), n - 1)]
-    return middle(room, size, room[size:])
+    return middle(room, size)
 
 
 @compiled
-def choose(envelope: F32, s: Limits, usual: float, out: I64, work: I64, spare: F32) -> int:
-    """Positions of beats, increasing; their number. `out` and `work` as long as there may be peaks."""
-    count = tops(envelope, s, work)
+def choose(envelope: F32, s: Limits, usual: float, peaks: I64, out: I64, spare: F32) -> int:
+    """Which of the `peaks` are beats, increasing; their number. `peaks` [n] are overwritten, `out` [n]."""
+    count = len(peaks)
     if count == 0:
         return 0
     n = len(envelope)
@@ -119,7 +154,7 @@ def choose(envelope: F32, s: Limits, usual: float, out: I64, work: I64, spare: F
     levels(envelope, s, usual, level, spare[blocks:])
     kept = 0
     for k in range(count):
-        i = work[k]
+        i = peaks[k]
         h = envelope[i]
         if h < s.threshold * level[(n - 1 - i) // s.block]:
             continue
@@ -134,7 +169,7 @@ def choose(envelope: F32, s: Limits, usual: float, out: I64, work: I64, spare: F
                 continue
         out[kept] = i
         kept += 1
-    return _search_back(envelope, s, level, work[:count], out, kept, spare[blocks:])
+    return _search_back(envelope, s, level, peaks, out, kept, spare[blocks:])
 
 
 @compiled
@@ -146,10 +181,9 @@ def _search_back(envelope: F32, s: Limits, level: F32, peaks: I64, out: I64, kep
     rr = spare[:intervals]
     for k in range(intervals):
         rr[k] = out[k + 1] - out[k]
-    room = spare[intervals:]
     found, j = 0, 0
     for k in range(intervals):
-        if rr[k] <= s.overdue * _middle_of_blocks(rr, k, 9, room):
+        if not _is_overdue(rr, k, s.overdue):
             continue
         left, right = out[k] + s.t_wave, out[k + 1] - s.p_wave
         while j < len(peaks) and peaks[j] <= left:
@@ -176,3 +210,12 @@ def _search_back(envelope: F32, s: Limits, level: F32, peaks: I64, out: I64, kep
             b -= 1
         at -= 1
     return total
+
+
+@compiled
+def _is_overdue(rr: F32, k: int, times: float) -> bool:
+    """Whether interval `k` is so many times longer than the middle of the nine around it: than most of them."""
+    n, short = len(rr), 0
+    for j in range(k - 4, k + 5):
+        short += rr[k] > times * rr[min(max(j, 0), n - 1)]
+    return short >= 5

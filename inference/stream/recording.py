@@ -11,7 +11,7 @@ from inference.stream.grade import appraise, grade
 from inference.stream.jit import compiled
 from inference.stream.locate import LEAN, centre, extremes
 from inference.stream.marks import MEASURES
-from inference.stream.peaks import choose
+from inference.stream.peaks import choose, tops
 from inference.stream.plan import MUSCLE_HZ, detector_of, low_rate, weights_of
 from inference.stream.state import Detector, Weights
 
@@ -69,7 +69,8 @@ def _find(x: F32, low: F32, q: int, d: Detector, usual: float, at: I64, middles:
     envelope = np.zeros(n, np.float32)
     scratch = np.empty(2 * n + 2 * len(d.taps) + 8 * len(at) + 8 * d.refine_reach + 1024, np.float32)
     band_and_slope(low, d.taps, d.half, s.rate, 0, 0, envelope, scratch)
-    count = choose(envelope, s, usual, middles, np.empty(len(at), np.int64), scratch)
+    peaks = np.empty(len(at), np.int64)
+    count = choose(envelope, s, usual, peaks[: tops(envelope, s, 0, n, 0, peaks)], middles, scratch)
     if count == 0:
         return 0
     place, size = np.empty((count, 2), np.int64), np.empty((count, 2), np.float32)
@@ -111,7 +112,9 @@ def _judge(
     powers[0] = band_and_slope(low, first.taps, first.half, first.limits.rate, 0, n, envelope, scratch)
     powers[1] = band_and_slope(low, second.taps, second.half, second.limits.rate, 0, n, room, scratch)
     powers[2] = power(low, muscle, n, len(first.taps) // 2, scratch)
-    count = choose(room, second.limits, 0.0, others, np.empty(len(others), np.int64), scratch)
+    peaks = np.empty(len(others), np.int64)
+    peaks = peaks[: tops(room, second.limits, 0, n, 0, peaks)]
+    count = choose(room, second.limits, 0.0, peaks, others, scratch)
     for k in range(count):
         others[k] *= q
     if gap < 0:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from inference.stream import marks
 from inference.stream.extent import highest
 from inference.stream.grade import grade
-from inference.stream.hearts import learn, pulse, seek
+from inference.stream.hearts import bursts, learn, pulse, seek
 from inference.stream.intake import lows, natives, take
 from inference.stream.irregular import LONGEST_S, MOST, SHORTEST_S, odds
 from inference.stream.irregular import UNKNOWN as IRREGULAR_UNKNOWN
@@ -34,6 +34,7 @@ from inference.stream.state import (
     REASONS,
     SAMPLES,
     SEEN_FROM,
+    SETTLED,
     SIGNAL_S,
     SINCE_BEAT_S,
     SLOW,
@@ -83,6 +84,7 @@ def _second(p: int, plan: Plan, st: State, out: F64, rr: F64, scratch: F32) -> N
     out[DEAD_S] = _dead_s(p, tail, flat, float(out[SINCE_BEAT_S]), plan, st)
     out[IRREGULAR] = _irregular(p, plan, st, scratch)
     run_of(p, plan, st, out, scratch)
+    count[SETTLED] = end // plan.q
 
 
 @compiled
@@ -165,8 +167,10 @@ def _quality(p: int, plan: Plan, st: State, out: F64, scratch: F32) -> None:
             held += 1
     context = min(len(low), s.context)
     most = context // plan.second.limits.near + 2
-    found, work = np.empty(most, np.int64), np.empty(most, np.int64)
-    others, kept = choose(st.second[p][used - context : used], plan.second.limits, 0.0, found, work, scratch), 0
+    found, peaks = np.empty(most, np.int64), np.empty(most, np.int64)
+    second = st.second[p][used - context : used]
+    peaks = peaks[: bursts(p, 1, second, origin + len(low), plan.second.limits, st, peaks)]
+    others, kept = choose(second, plan.second.limits, 0.0, peaks, found, scratch), 0
     for k in range(others):
         at = (found[k] + origin + len(low) - context) * plan.q - start
         if at >= 0:

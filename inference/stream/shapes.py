@@ -8,13 +8,12 @@ import numpy.typing as npt
 from inference.stream.filters import convolve, extended
 from inference.stream.jit import compiled
 from inference.stream.peaks import middle
-from inference.stream.vectors import direction, dot, norm
+from inference.stream.vectors import dot
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 
 POINTS, BEFORE, LAGS, REACH = 51, 20, 4, 16  # of a shape, on ventricular.GRID_HZ
-ROW = 64  # of a shape that is filled up with zeros
 INNER = POINTS - 2 * LAGS
 GRID_S = 0.008
 
@@ -108,37 +107,24 @@ def width_s(wave: F32, slope: F32) -> float:
 @compiled
 def likeness(wave: F32, other: F32) -> float:
     """Correlation of the inner part of `wave` with `other` at the best of a few lags."""
-    mean = np.float32(0)
-    for k in range(LAGS, LAGS + INNER):
-        mean += wave[k]
-    mean /= INNER
-    square = np.float32(0)
-    for k in range(LAGS, LAGS + INNER):
-        square += (wave[k] - mean) * (wave[k] - mean)
-    size = np.sqrt(square) + 1e-9
-    best = -2.0
-    inner = wave[LAGS : LAGS + INNER]
+    inner, moved = wave[LAGS : LAGS + INNER], other[:INNER]
+    mean, size = float(inner.sum()) / INNER, dot(inner, inner)
+    total, squares, best = float(moved.sum()), dot(moved, moved), -2.0
     for lag in range(2 * LAGS + 1):
-        moved = other[lag : lag + INNER]
-        total = squares = dot = np.float32(0)
-        for k in range(INNER):
-            total += moved[k]
-            squares += moved[k] * moved[k]
-            dot += (inner[k] - mean) * moved[k]
-        spread = np.sqrt(max(squares - total * total / INNER, np.float32(0))) + 1e-9
-        best = max(best, float(dot) / (size * spread))
-    return best
+        spread = np.sqrt(max(squares - total * total / INNER, 0.0)) + 1e-9
+        best = max(best, (dot(inner, other[lag : lag + INNER]) - mean * total) / spread)
+        if lag < 2 * LAGS:
+            goes, comes = float(other[lag]), float(other[lag + INNER])
+            total += comes - goes
+            squares += comes * comes - goes * goes
+    return best / (np.sqrt(max(size - INNER * mean * mean, 0.0)) + 1e-9)
 
 
 @compiled
-def is_ventricular(wave: F32, wide_s: float, known: bool, usual: F32, usual_s: float, s: ShapeLimits) -> bool:
-    """Unlike the usual beat, and wider or larger than it."""
-    if not known:
-        return wide_s >= s.wide_alone_s
-    alike = likeness(wave, usual)
+def is_ventricular(alike: float, size: float, wide_s: float, usual_s: float, s: ShapeLimits) -> bool:
+    """Unlike the usual beat, and wider or larger than it: `size` times as large."""
     if alike >= s.somewhat_unlike:
         return False
-    size = norm(wave) / (norm(usual) + 1e-9)
     if alike < s.unlike and (wide_s >= usual_s + s.wider_s - 1e-6 or size >= s.larger):
         return True
     if alike < s.rather_unlike and size >= s.much_larger:
@@ -147,38 +133,56 @@ def is_ventricular(wave: F32, wide_s: float, known: bool, usual: F32, usual_s: f
 
 
 @compiled
-def find_usual(wave: F32, wide_s: F32, timely: I64, count: int, usual: F32, s: ShapeLimits, spare: F32) -> float:
-    """The most common shape of the beats timely[:count] into `usual`; its width, or -1 when there is none."""
-    if count < s.usual_least:
+def compare(wave: F32, first: int, begin: int, stop: int, alike: float, form: F32, like: I64) -> None:
+    """Which of the shapes `first` to `stop` are like one another, into the bits of `like`: asked anew of each from
+    `begin` on and those before it. `form` keeps the mean of each, and one over its size without that.
+    """
+    for k in range(begin, stop):
+        one = wave[k]
+        mean = one.sum() / POINTS
+        form[k, 0], form[k, 1] = mean, 1 / (np.sqrt(max(dot(one, one) - POINTS * mean * mean, 0.0)) + 1e-9)
+        like[k] = 0
+        for j in range(first, k):
+            product = dot(one, wave[j]) - POINTS * mean * form[j, 0]
+            same = np.int64(product * form[k, 1] * form[j, 1] >= alike)
+            like[k, j // 64] |= same << (j % 64)
+            like[j, k // 64] = like[j, k // 64] & ~(np.int64(1) << (k % 64)) | same << (k % 64)
+
+
+@compiled
+def find_usual(wave: F32, wide_s: F32, like: I64, timely: I64, usual: F32, s: ShapeLimits, spare: F32) -> float:
+    """The most common shape of the beats `timely` into `usual`; its width, or -1 when there is none."""
+    if len(timely) < s.usual_least:
         return -1.0
-    unit = spare[: count * ROW].reshape(count, ROW)
-    unit[:] = 0
-    for k in range(count):
-        direction(wave[timely[k]], unit[k, :POINTS])
-    friends = spare[count * ROW : count * ROW + count]
-    friends[:] = 1
-    for k in range(1, count):
-        one = unit[k]
-        for j in range(k):
-            if dot(one, unit[j]) >= s.alike:
-                friends[k] += 1
-                friends[j] += 1
-    best = 0
-    for k in range(count):
-        if friends[k] > friends[best]:
-            best = k
-    if friends[best] < max(float(s.usual_least), s.usual_share * count):
+    among = np.zeros(like.shape[1], np.int64)
+    for k in timely:
+        among[k // 64] |= np.int64(1) << (k % 64)
+    best, most = 0, 0
+    for k in timely:
+        friends = 1
+        for w in range(len(among)):
+            friends += ones(like[k, w] & among[w])
+        if friends > most:
+            best, most = k, friends
+    if most < max(float(s.usual_least), s.usual_share * len(timely)):
         return -1.0
     usual[:] = 0
     held = 0
-    widths = spare[count * ROW :]
-    for k in range(count):
-        if k == best or dot(unit[k], unit[best]) >= s.alike:
-            beat = wave[timely[k]]
+    for k in timely:
+        if k == best or (like[best, k // 64] >> (k % 64)) & 1:
+            beat = wave[k]
             for i in range(POINTS):
                 usual[i] += beat[i]
-            widths[held] = wide_s[timely[k]]
+            spare[held] = wide_s[k]
             held += 1
     for i in range(POINTS):
         usual[i] /= held
-    return middle(widths, held, widths[held:])
+    return middle(spare, held)
+
+
+@compiled
+def ones(bits: int) -> int:
+    """How many of 64 bits are set; compilers know these lines and make one instruction of them."""
+    bits = bits - ((bits >> 1) & 0x5555555555555555)
+    bits = (bits & 0x3333333333333333) + ((bits >> 2) & 0x3333333333333333)
+    return (((bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0F) * 0x0101010101010101) >> 56

@@ -14,11 +14,13 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 BEATS = 256  # twice what 30 s can hold at the refractory time
+WORDS = BEATS // 64
 RR_MOST = 24
 SECONDS = 5  # over which powers are kept
 
 # columns of State.count
-END, SEEN_FROM, GAP_FROM, WAVES, HEARD, FIRST_BEAT, BEAT_COUNT, USUAL_KNOWN, USED, LOW_USED, COUNTS = range(11)
+END, SEEN_FROM, GAP_FROM, WAVES, HEARD, FIRST_BEAT, BEAT_COUNT, USUAL_KNOWN, USED, LOW_USED = range(10)
+SETTLED, PEAKS, SECOND_PEAKS, COMPARED, COUNTS = range(10, 15)  # SETTLED: where the envelopes begin to be new
 # columns of State.level
 FLAT_S, STRENGTH, USUAL_WIDTH, DEAD_FOR_S, DEAD_AGO_S, BASE_MV, CLEAR, LEVELS = range(8)
 # columns of State.part: one second each
@@ -57,12 +59,15 @@ class State(NamedTuple):
     low: F32  # [p, 2 window] means of q samples; empty where q is 1
     envelope: F32  # [p, 2 window] of the first detector
     second: F32  # [p, 2 window] of the second
+    peak: I64  # [p, 2, most] places of the peaks of both, counted from the start of the stream, PEAKS of them
     at: I64  # [p, BEATS] R peaks, counted from the start of the stream
     middle: I64  # [p, BEATS] middles of their bursts
     strength: F32  # [p, BEATS] mV/s
     size: F32  # [p, BEATS, 2] upwards and downwards, mV
     wide_s: F32  # [p, BEATS]
     wave: F32  # [p, BEATS, POINTS]
+    form: F32  # [p, BEATS, 2] its mean, and one over its size without that
+    like: I64  # [p, BEATS, WORDS] bits: which other beats are like each, of those before COMPARED
     usual: F32  # [p, POINTS]
     kind: F32  # [p, BEATS, KINDS] how like the usual beat and the one before, see `kinds.py`, `trust.py`
 
@@ -176,12 +181,15 @@ def rows(plan: Plan, patients: int) -> State:
         low=np.zeros((p, low if plan.q > 1 else 0), f32),
         envelope=np.zeros((p, low), f32),
         second=np.zeros((p, low), f32),
+        peak=np.zeros((p, 2, plan.window // plan.first.limits.near + 2), i64),
         at=np.zeros((p, BEATS), i64),
         middle=np.zeros((p, BEATS), i64),
         strength=np.zeros((p, BEATS), f32),
         size=np.zeros((p, BEATS, 2), f32),
         wide_s=np.zeros((p, BEATS), f32),
         wave=np.zeros((p, BEATS, POINTS), f32),
+        form=np.zeros((p, BEATS, 2), f32),
+        like=np.zeros((p, BEATS, WORDS), i64),
         usual=np.zeros((p, POINTS), f32),
         kind=np.zeros((p, BEATS, KINDS), f32),
     )

@@ -1,13 +1,14 @@
 """One channel of a file, whatever its format, and the rules all formats share: units, range, default lead."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from ingest.sources.facts import Facts
 from liteheart.errors import Unreadable
 from liteheart.signal import Mask
 
@@ -16,7 +17,7 @@ Integers = npt.NDArray[np.signedinteger[Any]]
 MIN_FS_HZ: Final = 20.0  # below it no QRS complex can be seen: numerics, not a waveform
 MAX_FS_HZ: Final = 20_000.0
 MAX_VALUES: Final = 1_000_000_000  # leads x samples; a header that asks for more is a mistake or an attack
-MAX_MISSING: Final = 200_000_000  # likewise for gaps, which take no bytes in a file and many in memory
+MAX_MISSING: Final = 50_000_000  # likewise for gaps, which take no bytes in a file and many in memory: 2 days of 1 lead
 PREFERRED: Final = ("i", "ii", "mlii")
 
 _PER_MV: Final = {"nv": 1e6, "uv": 1e3, "mv": 1.0, "v": 1e-3}
@@ -36,10 +37,47 @@ class Channel:
     invalid: Mask  # bool [n]
 
 
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """One lead of one file, before it is read. mV = (adc - baseline) / gain."""
+
+    name: str
+    fs_hz: float
+    n: int  # samples, gaps included
+    gain: float  # ADC units per millivolt, may be negative
+    baseline: float  # ADC units at 0 mV
+
+
+Piece = tuple[Integers, Mask]  # adc [b - a], of any width, and which of them the file marks as missing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """What a file holds, and how to read a part of it. Reading raises Unreadable, OSError or what a library raises."""
+
+    leads: list[Lead]
+    read: Callable[[Sequence[int], int, int], list[Piece]]  # samples [a, b) of some leads, all of one clock
+    facts: Facts = field(default_factory=Facts)
+
+    def channels(self, which: Sequence[int]) -> list[Channel]:
+        """Some leads of one clock, whole."""
+        leads = [self.leads[i] for i in which]
+        pieces = self.read(which, 0, leads[0].n)
+        return [
+            Channel(lead.name, lead.fs_hz, adc, lead.gain, lead.baseline, invalid)
+            for lead, (adc, invalid) in zip(leads, pieces, strict=True)
+        ]
+
+
 def one_line(error: BaseException) -> str:
     """The message of a stranger's exception, short enough for one line of a report."""
     text = " ".join(str(error).split())[:160]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def printable(text: str) -> str:
+    """What a file says, in characters that a line of a report can hold."""
+    return "".join(c if c.isprintable() else "?" for c in text.strip(" \0\t\r\n"))
 
 
 def units_per_millivolt(unit: str) -> float | None:
@@ -62,10 +100,10 @@ def default_lead(names: Sequence[str]) -> int:
     return ecg[0] if ecg else 0
 
 
-def same_clock(channels: Sequence[Channel]) -> list[Channel]:
-    """The channels sampled together with the default lead; slower or faster company is left out."""
-    first = channels[default_lead([c.name for c in channels])]
-    return [c for c in channels if c.fs_hz == first.fs_hz and len(c.adc) == len(first.adc)]
+def same_clock(leads: Sequence[Lead]) -> list[int]:
+    """The leads sampled together with the default lead; slower or faster company is left out."""
+    first = leads[default_lead([lead.name for lead in leads])]
+    return [i for i, lead in enumerate(leads) if lead.fs_hz == first.fs_hz and lead.n == first.n]
 
 
 def as_int16(channel: Channel) -> Channel:

@@ -34,8 +34,7 @@ def frames_of(
         raise ValueError(f"frame_s: {frame_s:g} s at {recording.fs_hz:g} Hz is {step} samples, not 1 to {MAX_SAMPLES}")
     samples, gain = recording.zero_based(lead)
     name = lead_on_wire(recording.leads[lead])
-    runs = _runs(~recording.invalid[lead], step)
-    for sequence, (a, b) in enumerate(runs):
+    for sequence, (a, b) in enumerate(runs(~recording.invalid[lead], step)):
         yield Frame(
             patient=patient,
             device=device,
@@ -49,7 +48,7 @@ def frames_of(
         )
 
 
-def _runs(valid: Mask, step: int) -> Iterator[tuple[int, int]]:
+def runs(valid: Mask, step: int) -> Iterator[tuple[int, int]]:
     """Half-open stretches of valid samples, cut at every multiple of `step`."""
     for a in range(0, len(valid), step):
         part = valid[a : a + step]

@@ -103,6 +103,31 @@ def test_an_overview_shows_every_extreme_and_where_nothing_was_received(client, 
     assert set(get(client, f"/patients/nobody/overview?t0_us={T0}&t1_us={T0 + S}&columns=3")["low_uv"]) == {None}
 
 
+def test_an_overview_tells_when_the_electrode_was_off(client, store, make):
+    def events(condition, *steps):
+        alarm = make.alarm(condition, onset_s=steps[0][1])
+        for action, second in steps:
+            over = action == "ended"
+            yield make.event(
+                replace(alarm, active=not over, ended_us=T0 + second * S if over else None), action, second
+            )
+
+    store.commit(Batch(frames=[make.frame(i) for i in range(5)]))
+    off = events("LEAD_OFF", ("raised", 100), ("ended", 130), ("reactivated", 150), ("ended", 210))
+    long = events("LEAD_OFF_LONG", ("raised", 210), ("ended", 400))
+    store.commit(Batch(alarms=[*off, *long, *events("POOR_SIGNAL", ("raised", 500), ("ended", 600))]))
+
+    def told(first, last):
+        path = f"/patients/p1/overview?t0_us={T0 + first * S}&t1_us={T0 + last * S}&columns=10"
+        return [[(a - T0) / S, (b - T0) / S] for a, b in get(client, path)["lead_off"]]
+
+    assert told(0, 1000) == [[100, 130], [150, 400]], "one after the other is one"
+    assert told(120, 160) == [[120, 130], [150, 160]]
+    assert told(130, 150) == told(400, 1000) == []
+    store.commit(Batch(alarms=list(events("LEAD_OFF", ("raised", 700)))))
+    assert told(600, 1000) == [[700, 1000]], "it goes on"
+
+
 def test_what_cannot_be_asked_of_an_overview(client):
     path = "/patients/p1/overview?columns=2000"
     refused(client, f"{path}&t0_us=5&t1_us=5", 422, "t1_us")

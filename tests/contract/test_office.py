@@ -337,6 +337,35 @@ def test_who_was_never_heard_is_missed_until_something_comes(house: House, make:
     assert missed(house, arrival_s + 16) == [(patient, "NO_DATA", "raised", "MEDIUM")], "as of anybody who was heard"
 
 
+def test_a_patient_who_was_heard_is_missed_until_discharge(house: House, make: Any) -> None:
+    """Silence of a day ends the watch over a stream that nobody admitted, never that over a patient."""
+    ada = house.who("ada")
+    patient = admitted(ada)
+    house.storage.devices.register(DeviceId("d-p1"), PatientId("p1"), now_us=T0)  # at the command line, without a bed
+    assert house.storage.devices.revoke(DeviceId("d-p1"), T0 + S)
+    states = [make.state(0, name) for name in (patient, "p1", "stray")]
+    house.storage.monitor.commit(Batch(states=states))
+    arrival_s = (states[0].last_arrival_us - T0) // S
+    names = sorted([patient, "p1"])
+    assert sorted(m[0] for m in missed(house, arrival_s + 70)) == sorted([*names, "stray"])
+    late = missed(house, arrival_s + 86_410)
+    assert late == [("stray", "NO_DATA_LONG", "ended", "HIGH")]
+    assert missed(house, arrival_s + 9 * 86_400) == []
+    open_now = house.storage.board.alarms()
+    assert sorted(a.patient for a in open_now if a.active) == names
+    assert {a.condition for a in open_now if a.active} == {"NO_DATA_LONG"}
+    (mine,) = [a for a in open_now if a.patient == patient]
+    house.storage.board.acknowledge(mine.alarm_id, "ada", REASONS[0], T0 + S)
+    assert ada.post(f"{API}/patients/{patient}/discharge", json={}).status_code == 200
+    assert missed(house, arrival_s + 9 * 86_400 + 10) == [(patient, "NO_DATA_LONG", "ended", "HIGH")]
+    # A stream that is put to bed days after its alarm was ended is missed from then on, too.
+    bed = ada.post(f"{API}/patients/stray/transfer", json={"bed": "A-09"})
+    assert bed.status_code == 200
+    assert missed(house, arrival_s + 9 * 86_400 + 20) == [("stray", "NO_DATA_LONG", "raised", "HIGH")]
+    assert missed(house, arrival_s + 9 * 86_400 + 30) == []
+    assert sorted(a.patient for a in house.storage.board.alarms() if a.active) == ["p1", "stray"]
+
+
 def test_a_device_that_is_paired_has_its_minute_too(house: House) -> None:
     ada = house.who("ada")
     patient = admitted(ada)
@@ -495,8 +524,12 @@ def test_the_local_nurse_admits_and_discharges_and_an_open_door_closes(
     body = encode_frame(make.frame(0, patient))
     assert local.post(f"{API}/frames", content=body, headers=headers).status_code == 200
     assert local.post(f"{API}/patients/{patient}/discharge", json={}).status_code == 200
+    assert refusal(local.post(f"{API}/frames", content=body, headers=headers), 403) == "patient", "at once"
     house.clock.advance(1)
     assert refusal(local.post(f"{API}/frames", content=body, headers=headers), 403) == "patient"
+    # One that was let in before, and comes through the monitor only now, is stored and puts nobody on the wall.
+    house.storage.monitor.commit(Batch(frames=[make.frame(1, patient)], states=[make.state(1, patient)]))
+    assert local.get(f"{API}/patients").json()["items"] == []
     assert refusal(local.get(f"{API}/people"), 403) == "role"
     assert refusal(local.put(f"{API}/session/password", json={"old": "x", "new": "y"}), 409) == "password"
 

@@ -27,7 +27,7 @@ from storage.identities import KEY_BYTES, Identities, Vault
 from storage.monitor_store import Batch, MonitorStore, Superseded
 from storage.pairing import ALPHABET, LENGTH, Pairing
 from storage.people import People, Person, Role
-from storage.schema import audit, audit_head, identities, pairings, sessions
+from storage.schema import audit, audit_head, identities, pairings, patient_keys, sessions
 from storage.sessions import Sessions
 from storage.settings import StorageSettings
 
@@ -382,14 +382,18 @@ def test_an_identity_is_sealed_and_bound_to_its_patient(engine: Engine, stays: A
     assert names.read(anna, "ada", T0, glass=False) == ANNA
     with reading(engine) as connection:
         rows = {row.patient_id: row for row in connection.execute(select(identities))}
-    everything = b"".join(bytes(rows[anna].sealed) + bytes(rows[anna].wrapped_key) for _ in range(1))
-    assert b"Anna" not in everything
+        wrapped = {row.patient: bytes(row.wrapped) for row in connection.execute(select(patient_keys))}
+    assert b"Anna" not in bytes(rows[anna].sealed) + wrapped[anna]
     assert rows[anna].sealed != rows[other].sealed
     with writing(engine) as connection:  # rows that are swapped do not open
-        swapped = {"sealed": rows[other].sealed, "wrapped_key": rows[other].wrapped_key}
-        connection.execute(update(identities).where(identities.c.patient_id == anna).values(swapped))
+        mine = identities.c.patient_id == anna
+        connection.execute(update(identities).where(mine).values(sealed=rows[other].sealed))
     with pytest.raises(Conflict):
         names.read(anna, "ada", T0, glass=False)
+    with writing(engine) as connection:  # not with their keys either
+        connection.execute(update(patient_keys).where(patient_keys.c.patient == anna).values(wrapped=wrapped[other]))
+    with pytest.raises(Conflict):
+        Identities(engine, vault).read(anna, "ada", T0, glass=False)
     assert names.read(other, "ada", T0, glass=False) == ANNA
 
 
@@ -413,7 +417,7 @@ def test_a_corrected_identity_keeps_the_patients_key_and_a_destroyed_one_is_gone
 
     def wrapped() -> Any:
         with reading(engine) as connection:
-            return connection.scalar(select(identities.c.wrapped_key))
+            return connection.scalar(select(patient_keys.c.wrapped))
 
     before = vault.unwrap(anna, bytes(wrapped()))
     assert names.set(anna, ANNA | {"name": "Anne"}, "ada", T0)
@@ -423,7 +427,8 @@ def test_a_corrected_identity_keeps_the_patients_key_and_a_destroyed_one_is_gone
     assert names.destroy(anna, "boss", T0)
     assert not names.destroy(anna, "boss", T0)
     assert names.read(anna, "ada", T0, glass=False) is None
-    assert wrapped() is None
+    with reading(engine) as connection:
+        assert connection.execute(select(identities)).all() == []
     assert not stays.present()[0].identified
     assert actions(engine, subject=anna)[-3:] == ["identity-set", "identity-read", "identity-destroyed"]
 

@@ -67,6 +67,10 @@ DELETE /devices/{device}                     npta
 GET    /patients/{patient}/identity          np
 PUT    /patients/{patient}/identity          np
 POST   /patients/{patient}/break-glass       npta
+GET    /patients/{patient}/consents          nptar
+POST   /patients/{patient}/consents          npa
+GET    /patients/{patient}/subject           nptar
+PUT    /patients/{patient}/subject           npa
 GET    /sessions                             nptar
 DELETE /sessions                             nptar
 PUT    /session/password                     nptar
@@ -77,10 +81,34 @@ DELETE /people/{username}                    a
 GET    /audit                                a
 GET    /audit/chain                          a
 """
+FHIR = """
+/Patient        par
+/Device         par
+/Observation    par
+/DetectedIssue  par
+/Communication  par
+/Provenance     par
+/DeviceAlert    par
+/AuditEvent     a
+"""
 EXPECTED = {
     (method, API + path): {INITIALS[i] for i in who} for method, path, who in map(str.split, TABLE.strip().splitlines())
+} | {
+    ("GET", f"/fhir/{{version}}{path}{name}"): {INITIALS[i] for i in who}
+    for path, who in map(str.split, FHIR.strip().splitlines())
+    for name in ("", "/{name}")
 }
-VALUES = {"patient": "p-1", "alarm_id": "a1", "pause_id": "7", "device": "d-1", "username": "somebody"}
+PUBLIC |= {("GET", "/fhir/{version}/metadata"), ("GET", "/fhir/{version}/.well-known/smart-configuration")}
+PUBLIC |= {(method, "/fhir/{rest:path}") for method in ("GET", "POST", "PUT", "PATCH", "DELETE")}  # 404 and 405
+VALUES = {
+    "version": "R4",
+    "name": "p-1",
+    "patient": "p-1",
+    "alarm_id": "a1",
+    "pause_id": "7",
+    "device": "d-1",
+    "username": "somebody",
+}
 
 
 def served(router: Any) -> set[tuple[str, str]]:
@@ -138,6 +166,8 @@ def asked(client: TestClient, method: str, path: str) -> tuple[int, str]:
     body = {} if method in ("GET", "DELETE") else {"content": b"[]", "headers": {"content-type": "application/json"}}
     answer = client.request(method, url, **body)
     refused = answer.status_code >= 400
+    if refused and path.startswith("/fhir/"):
+        return answer.status_code, answer.json()["issue"][0]["details"]["coding"][0]["code"]
     return answer.status_code, answer.json()["error"]["field"] if refused else ""
 
 

@@ -21,6 +21,7 @@ from liteheart.board import PatientState, alarm_message
 from liteheart.clock import US_PER_S, SystemClock
 from liteheart.ids import DeviceId, PatientId, alarm_id
 from storage.monitor_store import Batch
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -86,14 +87,6 @@ class Ward:
         """Take the steps of the ladder that are due."""
         ladder = self.storage.escalations
         ladder.take(due(ladder.unattended(), self.clock.now_us(), self.settings.escalation))
-
-
-def until(true: Callable[[], Any], timeout_s: float = 15.0) -> None:
-    """Wait for `true` to become so."""
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from liteheart.conditions import Condition
 from liteheart.ids import DeviceId, PatientId, alarm_id
 from liteheart.signal import Frame
 from liteheart.wire import encode_frame
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -223,14 +224,6 @@ class Server:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
-
-
-def until(true: Callable[[], Any], timeout_s: float = 15.0) -> None:
-    """Wait for `true` to become so."""
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

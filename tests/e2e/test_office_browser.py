@@ -36,6 +36,8 @@ from liteheart.ids import DeviceId, PatientId, alarm_id
 from liteheart.wire import encode_frame
 from storage.monitor_store import Batch
 from storage.people import People
+from tests.e2e.pictures import picture
+from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -185,14 +187,6 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str,
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.loads(error.read() or b"{}")
-
-
-def until(true: Callable[[], Any], timeout_s: float = 20.0) -> None:
-    """Wait for `true` to become so."""
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -573,8 +567,26 @@ def test_every_page_reads_german_fits_a_ward_pc_and_keeps_nobody_out(
     wide = page.evaluate("node => [node.scrollWidth, node.clientWidth]")
     assert wide[0] <= wide[1], "nothing is cut off at the side"
     assert barriers(boss.page) == []
-    if folder := os.environ.get("LITEHEART_SCREENSHOTS"):
-        boss.page.screenshot(path=Path(folder) / f"{name}-{scheme}.png")
+    if (name, scheme) in (("shift", "light"), ("burden", "dark")):
+        picture(boss.page, f"{name}-{scheme}")
+
+
+@pytest.mark.parametrize("locale", ["de-DE", "en-GB"])
+def test_the_top_bar_of_a_ward_pc_is_one_line(desk: Callable[..., Desk], locale: str) -> None:
+    """Also of an administrator, who has most pages, and with the sound on, which has most buttons."""
+    page = desk("boss", locale).page
+    bar = page.locator(".top")
+    expect(bar.locator(".pages a").nth(5)).to_be_visible()
+    for press in (lambda: None, page.locator(".sound").click):
+        press()
+        page.locator(".pause").wait_for(state="visible" if page.locator(".sound[data-off]").count() == 0 else "hidden")
+        height, inside = bar.evaluate("node => [node.offsetHeight, node.scrollWidth <= node.clientWidth]")
+        assert (height < 45, inside) == (True, True)
+        for what in (".summary", ".user", ".clock", ".languages", "button:last-child"):
+            box = bar.locator(what).last.bounding_box()
+            assert box is not None, what
+            assert box["width"] >= 25, what
+            assert box["x"] + box["width"] <= 1366, what
 
 
 def test_a_phone_shows_it_all_and_the_keyboard_alone_pairs(desk: Callable[..., Desk]) -> None:

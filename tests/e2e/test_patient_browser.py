@@ -30,6 +30,8 @@ from liteheart.ids import DeviceId, ModelVersion, PatientId, alarm_id
 from liteheart.signal import Frame
 from liteheart.wire import encode_frame
 from storage.monitor_store import Batch
+from tests.e2e.pictures import picture
+from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -220,14 +222,6 @@ class Ward:
             battery_pct=64,
             codes=("NORM",),
         )
-
-
-def until(true: Callable[[], Any], timeout_s: float = 15.0) -> None:
-    """Wait for `true` to become so."""
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -751,9 +745,3 @@ FAINT = """() => {
 def day(us: int) -> str:
     """The moment as the page says it."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(us // S))
-
-
-def picture(page: Page, name: str) -> None:
-    """A picture for the documentation, when asked for."""
-    if folder := os.environ.get("LITEHEART_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png")

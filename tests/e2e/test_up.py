@@ -28,6 +28,8 @@ from ingest.sources.scripts import PatientScript, ward
 from ingest.sources.simulate import Episode, SimulatedPatient
 from liteheart.ids import DeviceId, PatientId
 from liteheart.wire import encode_frame
+from tests.e2e.pictures import FOLDER, picture
+from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -92,14 +94,6 @@ class Up:
         with self.process.stdout:
             for line in self.process.stdout:
                 self.lines.append(line.rstrip())
-
-
-def until(true: Callable[[], Any], timeout_s: float) -> None:
-    """Wait for `true` to become so."""
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def free_port() -> int:
@@ -172,16 +166,6 @@ class Watch:
             }).length"""
             )
         )
-
-    def picture(self, name: str) -> None:
-        """A picture of the page for the documentation, when asked for."""
-        if folder := os.environ.get("LITEHEART_SCREENSHOTS"):
-            from PIL import Image
-
-            path = Path(folder) / f"{name}.png"
-            self.page.screenshot(path=path)
-            with Image.open(path) as image:
-                image.convert("RGB").quantize(160, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 @pytest.fixture(scope="module")
@@ -313,19 +297,19 @@ def test_what_cannot_start_says_why_in_one_line(watch: Watch) -> None:
 
 
 def test_pictures_for_the_documentation(watch: Watch) -> None:
-    if not os.environ.get("LITEHEART_SCREENSHOTS"):
+    if not FOLDER:
         return
     page = watch.page
     until(lambda: any(a["condition"] == "VF" and a["active"] for a in watch.alarms()), 80)
     alarm = next(a for a in watch.alarms() if a["condition"] == "VF")
     time.sleep(2)
-    watch.picture("wall-dark")
+    picture(watch.page, "wall-dark")
     until(lambda: time.time() * 1e6 > alarm["onset_us"] + 24e6, 30)
     page.emulate_media(color_scheme="light")
     page.locator(f'[data-alarm-id="{alarm["alarm_id"]}"] .what').click()
     expect(page.locator("dialog.review .note")).to_contain_text("Lead I")
     time.sleep(5)
-    watch.picture("review-light")
+    picture(watch.page, "review-light")
     page.keyboard.press("Escape")
     page.emulate_media(color_scheme="dark")
 

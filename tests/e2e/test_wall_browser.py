@@ -1,7 +1,6 @@
 """The wall of many pages, the list of everybody, and the link that drops, in a real Chromium."""
 
 import json
-import os
 import socket
 import threading
 import time
@@ -15,7 +14,6 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from alerts.dashboard.app import dashboard_router
@@ -29,6 +27,8 @@ from liteheart.clock import US_PER_S, SystemClock
 from liteheart.ids import DeviceId, PatientId, alarm_id
 from liteheart.signal import Frame
 from liteheart.wire import encode_frame
+from tests.e2e.pictures import FOLDER, picture
+from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -37,14 +37,6 @@ SHAPES = 8
 PAST_S = 20
 WEB = Path(__file__).parents[2] / "alerts" / "dashboard" / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
-
-
-def until(true: Callable[[], Any], timeout_s: float = 15.0) -> None:
-    """Wait for `true` to become so."""
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 class Ward:
@@ -424,29 +416,24 @@ def test_nothing_keeps_anyone_out(
 
 @pytest.mark.parametrize("ward", [48], indirect=True)
 def test_pictures_for_the_documentation(ward: Ward, server: Server, screen: Callable[..., Page]) -> None:
-    folder = os.environ.get("LITEHEART_SCREENSHOTS")
-    if not folder:
+    if not FOLDER:
         return
     ward.raise_alarm(ward.names[11], "ASYSTOLE")
     ward.raise_alarm(ward.names[30], "AFIB", label="Atrial fibrillation", priority=Priority.MEDIUM, message="p 0.94")
     ward.raise_alarm(ward.names[5], "BATTERY", kind=Kind.TECHNICAL, priority=Priority.LOW, message="battery 9 %")
 
-    def picture(name: str) -> None:
-        path = Path(folder) / f"{name}.png"
-        page.screenshot(path=path)
-        with Image.open(path) as image:
-            image.convert("RGB").quantize(160, dither=Image.Dither.NONE).save(path, optimize=True)
-
     page = screen(server.url, color_scheme="dark")
     expect(page.locator(".tile")).to_have_count(48)
     time.sleep(8)
-    picture("wall-48-dark")
+    picture(page, "wall-48-dark")
     page.emulate_media(color_scheme="light")
+    time.sleep(1)
+    picture(page, "wall-48-light")
     page.set_viewport_size({"width": 1366, "height": 768})
     page.evaluate("location.hash = '#/list'")
     expect(page.locator(".list-body .list-row").first).to_be_visible()
-    picture("list-light")
+    picture(page, "list-light")
     page.set_viewport_size({"width": 390, "height": 844})
     page.evaluate("location.hash = '#/'")
     time.sleep(4)
-    picture("phone-light")
+    picture(page, "phone-light")

@@ -79,6 +79,43 @@ def test_after_a_day_the_patient_is_taken_for_discharged() -> None:
     assert at(86_401) == []
 
 
+def stays(silent_s: float, is_open: Alarm | None = None) -> list[AlarmEvent]:
+    """As `at`, of someone who was admitted."""
+    known = {P: is_open} if is_open else {}
+    return watch([state()], known, LAST_US + round(silent_s * 1e6), S, staying={P})
+
+
+@pytest.mark.parametrize("days", [1.001, 2, 90])
+def test_who_was_admitted_is_missed_for_as_long_as_the_stay(days: float) -> None:
+    _, long = stays(60.1, stays(16)[0].alarm)
+    assert stays(days * 86_400, long.alarm) == [], "it goes on"
+    back = watch([state(LAST_US + 10**12)], {P: long.alarm}, LAST_US + 10**12 + 1, S, staying={P})
+    assert [(e.alarm.condition, e.action) for e in back] == [("NO_DATA_LONG", "ended")]
+
+
+def test_who_is_admitted_after_a_day_of_silence_is_missed_anew() -> None:
+    """What was ended for good is not raised again by its name: storage would take it for told."""
+    (before,) = at(60.1)
+    assert told(at(86_401, before.alarm)) == [("NO_DATA_LONG", "ended", 86_400.0)]
+    (event,) = stays(2 * 86_400)
+    assert (event.alarm.condition, event.action, event.alarm.active) == ("NO_DATA_LONG", "raised", True)
+    assert event.alarm.alarm_id != before.alarm.alarm_id
+    assert event.alarm.alarm_id == stays(3 * 86_400)[0].alarm.alarm_id, "two who watch tell the same"
+    assert stays(3 * 86_400, event.alarm) == []
+
+
+def test_after_a_long_outage_the_longer_form_takes_the_place_of_the_shorter() -> None:
+    def seen(now_s: float, is_open: Alarm | None = None) -> list[AlarmEvent]:
+        now_us, since_us = LAST_US + round((2 * 86_400 + now_s) * 1e6), LAST_US + 2 * 86_400 * 10**6
+        return watch([state()], {P: is_open} if is_open else {}, now_us, S, since_us, {P})
+
+    (short,) = seen(16)
+    ended, long = seen(61, short.alarm)
+    assert [e.alarm.condition for e in (short, ended, long)] == ["NO_DATA", "NO_DATA", "NO_DATA_LONG"]
+    assert (ended.action, long.action, long.alarm.onset_us) == ("ended", "raised", short.alarm.onset_us)
+    assert seen(500, long.alarm) == []
+
+
 def test_two_watchers_tell_the_same() -> None:
     one, two = at(61), at(65)
     assert [(e.alarm.alarm_id, e.action, e.t_us) for e in one] == [(e.alarm.alarm_id, e.action, e.t_us) for e in two]

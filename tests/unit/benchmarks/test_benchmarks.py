@@ -24,6 +24,7 @@ PROMISED = {  # figures that others look for by name
         "lag_growth",
         "bytes_per_patient_day",
     },
+    "export": {"export_x_realtime", *(f"export_x_realtime_{form}" for form in ("wfdb", "edf", "dicom", "parquet"))},
 }
 
 

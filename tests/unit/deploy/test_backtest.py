@@ -158,13 +158,15 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lab: Any, made_once:
     """A store of two patients, one of whom has a heart that stops twice, with a nurse's verdicts."""
     monkeypatch.setenv("LITEHEART_DATA", str(tmp_path))
     path = tmp_path / "liteheart.db"
-    if "store" in made_once:
-        path.write_bytes(made_once["store"])
+    if made_once:
+        for name, content in made_once.items():
+            (tmp_path / name).write_bytes(content)
         return path
     _fill(lab)
-    with sqlite3.connect(path) as connection:  # what the write-ahead log holds goes into the file
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    made_once["store"] = path.read_bytes()
+    for name in (path.name, "keys.db"):
+        with sqlite3.connect(tmp_path / name) as connection:  # what the write-ahead log holds goes into the file
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    made_once |= {name: (tmp_path / name).read_bytes() for name in (path.name, "keys.db", "identity.key")}
     return path
 
 

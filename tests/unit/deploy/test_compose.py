@@ -143,12 +143,13 @@ def with_mounted_secrets(name: str, environment: dict[str, str], folder: Path) -
     return found
 
 
-def test_the_key_of_the_names_is_a_secret_of_the_dashboard_alone() -> None:
-    assert {name for name, service in SERVICES.items() if "secrets" in service} == {"dashboard"}
+def test_the_master_key_is_a_secret_of_who_seals_and_who_reads_alone() -> None:
+    assert {name for name, service in SERVICES.items() if "secrets" in service} == {"dashboard", "monitor"}
     assert FILE["secrets"] == {"identity_key": {"file": "./identity.key"}}
-    assert SERVICES["dashboard"]["environment"]["LITEHEART_IDENTITY_KEY_FILE"] == "/run/secrets/identity_key"
-    ordinary = SERVICES["dashboard"]["environment"].keys() - {"LITEHEART_IDENTITY_KEY_FILE"}
-    assert ordinary == SERVICES["monitor"]["environment"].keys(), "all else as the other roles"
+    for name in ("dashboard", "monitor"):
+        assert SERVICES[name]["environment"]["LITEHEART_IDENTITY_KEY_FILE"] == "/run/secrets/identity_key"
+        ordinary = SERVICES[name]["environment"].keys() - {"LITEHEART_IDENTITY_KEY_FILE"}
+        assert ordinary == SERVICES["gateway"]["environment"].keys(), "all else as the other roles"
     shown = (COMPOSE.parent / "README.md").read_text()
     assert "openssl rand -base64 32 > identity.key" in shown
     asked = {name for name, rest in (m.groups() for m in VARIABLE.finditer(COMPOSE.read_text())) if rest[:2] == ":?"}

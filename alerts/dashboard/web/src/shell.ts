@@ -1,5 +1,6 @@
 // The frame around every page: top bar, alarm list, strip; and which page is shown. The wall is always there.
 import { t } from "./i18n/index.ts";
+import { labelOf } from "./kernel/alarm.ts";
 import { api, reasonOf } from "./kernel/api.ts";
 import { choice, el, setText } from "./kernel/dom.ts";
 import { kept } from "./kernel/kept.ts";
@@ -43,7 +44,8 @@ export class Shell implements App {
         this.#page?.frame?.(frame);
       },
       alarm: (alarm, before) => this.#alarm(alarm, before),
-      announce: (alarm) => setText(this.#spoken, t.announce(alarm, this.ward.who(alarm.patient))),
+      announce: (alarm) =>
+        setText(this.#spoken, t.announce(alarm.priority, labelOf(alarm), this.ward.who(alarm.patient))),
       status: () => this.#status(),
       entered: (session) => this.#entered(session),
       ready: () => void this.#openLinked(),

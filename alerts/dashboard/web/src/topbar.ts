@@ -1,5 +1,7 @@
 // The top bar: name, how many, pages, what can be set on this screen, sound, time, person; and the two banners.
+
 import { LANGUAGES, type Language, language, t } from "./i18n/index.ts";
+import { labelOf } from "./kernel/alarm.ts";
 import { clock } from "./kernel/clock.ts";
 import { choice, el, setAttr, setText } from "./kernel/dom.ts";
 import { kept } from "./kernel/kept.ts";
@@ -89,7 +91,7 @@ export class TopBar {
   missed(alarms: readonly Alarm[]): void {
     this.#missedBanner.hidden = !alarms.length;
     const { ward } = this.#station;
-    const told = alarms.slice(0, MISSED_SHOWN).map((a) => `${clock(a.onset_us)} ${a.label}, ${ward.who(a.patient)}`);
+    const told = alarms.slice(0, MISSED_SHOWN).map((a) => `${clock(a.onset_us)} ${labelOf(a)}, ${ward.who(a.patient)}`);
     setText(this.#missedText, t.missed(alarms.length, told.join("; ")));
   }
 
@@ -101,6 +103,7 @@ export class TopBar {
     const open = ward.waiting().length;
     const known = link.isUp || ward.states.size > 0;
     setText(this.#summary, known ? `${t.patients(ward.states.size)} \u00b7 ${t.openAlarms(open)}` : t.connecting);
+    setAttr(this.#summary, "title", this.#summary.textContent);
     if (document.title !== t.pageTitle(open)) document.title = t.pageTitle(open);
     setText(this.#time, clock(ward.now()));
     this.#audible();

@@ -117,3 +117,26 @@ test("a past that is long gone is let go", () => {
   for (let i = 0; i < 100; i++) trace.push(second(i)); // nobody looks
   assert.ok(past(trace, 100).ago.length < 22 * 250);
 });
+
+// Delay of the pen behind the newest sample, one value a second, as frames come after `late(i)` seconds.
+function delays(late: (i: number) => number, seconds: number): number[] {
+  const trace = new Trace();
+  const told: number[] = [];
+  let next = 0;
+  for (let step = 0; step < seconds * 30; step++) {
+    const now = step / 30;
+    while (next + 1 + late(next) <= now) trace.push(second(next++));
+    trace.advance(1 / 30, () => {});
+    if (step % 30 === 0) told.push(now - ((trace.playedUs ?? T0) - T0) / 1e6);
+  }
+  return told;
+}
+
+test("a stream whose first frame was slow is as near as any other within ten seconds", () => {
+  const usual = delays(() => 0.15, 60);
+  const slow = delays((i) => (i ? 0.15 : 0.75), 60);
+  assert.ok((slow[3] as number) > (usual[3] as number) + 0.35, "it begins far behind");
+  assert.ok((slow[14] as number) < (usual[14] as number) + 0.15, `${slow[14]} and ${usual[14]}`);
+  const spread = usual.slice(20);
+  assert.ok(Math.max(...spread) - Math.min(...spread) < 0.05, "and the pen does not hunt");
+});

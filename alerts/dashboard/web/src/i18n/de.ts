@@ -1,5 +1,6 @@
 // Every word on the screen, in German.
 import { ago, brief, countdown, duration } from "../kernel/clock.ts";
+import { conditions, sentence } from "./alarms.de.ts";
 import type { Strings } from "./en.ts";
 
 const priorities: Strings["priorities"] = { high: "HOCH", medium: "MITTEL", low: "NIEDRIG", info: "INFO" };
@@ -25,15 +26,15 @@ const t: Strings["t"] = {
   openAlarms: (n) => (n === 0 ? "keine offenen Alarme" : n === 1 ? "1 offener Alarm" : `${n} offene Alarme`),
   pageTitle: (n) => (n ? `(${n}) LiteHeart` : "LiteHeart"),
   order: "Reihenfolge der Kacheln",
-  worst: "Dringendste zuerst",
+  worst: "Dringendste",
   fixed: "Feste Plätze",
   speed: "Ablenkgeschwindigkeit",
   speedOf: (mm) => `${String(mm).replace(".", ",")} mm/s`,
   gainOf: (mm) => `${String(mm).replace(".", ",")} mm/mV`,
-  soundOff: "Ton ist aus \u2013 zum Einschalten klicken",
+  soundOff: "Ton ist aus \u2013 einschalten",
   soundOn: "Ton an",
   soundTest: "Prüfton abspielen",
-  pause: (s) => `Ton pausieren ${brief(s)}`,
+  pause: (s) => `Tonpause ${brief(s)}`,
   short: (s) => brief(s),
   pausePatient: (s) => `Ton dieses Patienten pausieren ${brief(s)}`,
   pausedBrief: (s) => `\u{1F515} ${countdown(s)}`,
@@ -115,7 +116,7 @@ const t: Strings["t"] = {
   late: "verspätet",
   episodes: (n) => `${n} Episoden`,
   since: (s) => `vor ${ago(s)}`,
-  announce: (a, who) => `Alarm der Priorität ${priorities[a.priority]}, ${a.label}, ${who}`,
+  announce: (priority, label, who) => `Alarm der Priorität ${priorities[priority]}, ${label}, ${who}`,
   failed: (why) => `Das hat nicht geklappt: ${why}`,
   unreachable: "der Server hat nicht geantwortet",
   reviewOf: (who) => `Streifen von ${who}`,
@@ -131,6 +132,8 @@ const t: Strings["t"] = {
 };
 
 export const de: Strings = {
+  conditions,
+  sentence,
   marks: { high: "***", medium: "**", low: "*", info: "", technical: "!!!" },
   priorities,
   technical: "TECHNISCH",

@@ -1,6 +1,6 @@
 // Every word on the screen, in English; the other tables have this one's type, so that none can lack a string.
 import { ago, brief, countdown, duration } from "../kernel/clock.ts";
-import type { Alarm, Level, Limit, Presence, Priority, Reason, Step, Told } from "../kernel/types.ts";
+import type { Level, Limit, Presence, Priority, Reason, Step, Told } from "../kernel/types.ts";
 
 const marks: Record<Level, string> = { high: "***", medium: "**", low: "*", info: "", technical: "!!!" };
 const priorities: Record<Priority, string> = { high: "HIGH", medium: "MEDIUM", low: "LOW", info: "INFO" };
@@ -139,7 +139,8 @@ const t = {
   late: "late",
   episodes: (n: number): string => `${n} episodes`,
   since: (s: number): string => `${ago(s)} ago`,
-  announce: (a: Alarm, who: string): string => `${priorities[a.priority]} priority alarm, ${a.label}, ${who}`,
+  announce: (priority: Priority, label: string, who: string): string =>
+    `${priorities[priority]} priority alarm, ${label}, ${who}`,
   failed: (why: string): string => `That did not work: ${why}`,
   unreachable: "the server did not answer",
   reviewOf: (who: string): string => `Strip of ${who}`,
@@ -154,5 +155,9 @@ const t = {
     `${lead} \u00b7 25 mm/s \u00b7 10 mm/mV \u00b7 baseline removed below 0.3 Hz, for display only`,
 };
 
-export const en = { marks, priorities, technical: "TECHNICAL", reasons, t };
+// The server's own words are English.
+const conditions: Record<string, string> = {};
+const sentence = (message: string): string | null => message;
+
+export const en = { conditions, sentence, marks, priorities, technical: "TECHNICAL", reasons, t };
 export type Strings = typeof en;

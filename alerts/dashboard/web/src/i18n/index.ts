@@ -23,4 +23,8 @@ export const language: Language = pick(kept.get("language", ""), globalThis.navi
 export const choose = <T>(tables: Record<Language, T>): T => tables[language];
 
 const strings: Strings = choose({ en, de });
-export const { t, marks, priorities, technical, reasons } = strings;
+export const { t, marks, priorities, technical, reasons, sentence } = strings;
+
+// Of a condition, by its code; `otherwise` is the server's name for it.
+export const nameOf = (code: string, otherwise: string): string =>
+  (Object.hasOwn(strings.conditions, code) && strings.conditions[code]) || otherwise;

@@ -1,5 +1,5 @@
 // How an alarm ranks and what is said of it.
-import { marks, priorities } from "../i18n/index.ts";
+import { marks, nameOf, priorities, sentence } from "../i18n/index.ts";
 import type { Alarm, Level, Priority } from "./types.ts";
 
 export const RANK: Record<Priority, number> = { info: 0, low: 1, medium: 2, high: 3 };
@@ -11,6 +11,10 @@ export const waiting = (alarm: Alarm): boolean => alarm.presence === "on" || ala
 export const level = (alarm: Alarm): Level => (alarm.kind === "technical" ? "technical" : alarm.priority);
 export const mark = (alarm: Alarm): string => marks[level(alarm)];
 export const priorityName = (alarm: Alarm): string => priorities[alarm.priority];
+// What the server says in English, in the words of this screen; where it has none, in the server's.
+export const labelOf = ({ condition, label }: Pick<Alarm, "condition" | "label">): string => nameOf(condition, label);
 // What the label has said already need not be said again.
-export const said = (alarm: Alarm): string =>
-  alarm.message.startsWith(`${alarm.label}, `) ? alarm.message.slice(alarm.label.length + 2) : alarm.message;
+export function said({ label, message }: Pick<Alarm, "label" | "message">): string {
+  const rest = message.startsWith(`${label}, `) ? message.slice(label.length + 2) : message;
+  return sentence(rest) ?? rest;
+}

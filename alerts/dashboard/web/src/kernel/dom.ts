@@ -1,4 +1,6 @@
 // Elements without markup strings: text is always text, so no datum can become code.
+import { longestRun } from "./order.ts";
+
 type Handler = (event: never) => unknown;
 export type Value = string | number | boolean | null | undefined | Handler | Record<string, string>;
 export type Child = Node | string | null;
@@ -31,16 +33,18 @@ export function setAttr(node: Element, name: string, value: string | null): void
   else if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
-// Puts children into the given order, moving as few as possible and keeping the focus.
+// Puts children into the given order, moving as few as can be and keeping the focus: a tile that is moved is laid out
+// and drawn anew, and one that goes from the first place to the last must not take all others with it.
 export function arrange(parent: Element, nodes: readonly Element[]): void {
   const focused = document.activeElement;
-  let moved = false;
+  const places = new Map([...parent.children].map((child, i) => [child, i]));
+  const resting = longestRun(nodes.map((node) => places.get(node) ?? -1));
+  let at = parent.firstElementChild;
   nodes.forEach((node, i) => {
-    if (parent.children[i] !== node) {
-      parent.insertBefore(node, parent.children[i] ?? null);
-      moved = true;
-    }
+    if (resting.has(i)) at = node.nextElementSibling;
+    else parent.insertBefore(node, at);
   });
+  const moved = resting.size < nodes.length;
   if (moved && focused instanceof HTMLElement && parent.contains(focused) && document.activeElement !== focused)
     focused.focus({ preventScroll: true });
 }

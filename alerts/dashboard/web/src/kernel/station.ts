@@ -1,4 +1,5 @@
 // What runs whatever page is shown: the live link, the ward, the sound, and who is signed in.
+import { nameOf } from "../i18n/index.ts";
 import { rank, soundKey, waiting } from "./alarm.ts";
 import { api, askToSignIn, may, onSignInNeeded, reasonOf, statusOf } from "./api.ts";
 import { kept } from "./kept.ts";
@@ -92,7 +93,7 @@ export class Station {
     this.link.open();
     const none: Items<{ code: string; name: string }> = { items: [] };
     const { items } = await api<typeof none>("/conditions").catch(() => none);
-    for (const { code, name } of items) this.ward.names.set(code, name);
+    for (const { code, name } of items) this.ward.names.set(code, nameOf(code, name));
   }
 
   async leave(): Promise<void> {

@@ -14,7 +14,8 @@ export type Right =
   | "audit"
   | "note"
   | "report"
-  | "break_glass";
+  | "break_glass"
+  | "fhir";
 
 export interface Alarm {
   alarm_id: string;

@@ -218,6 +218,11 @@ export class Ward {
     return [...this.alarms.values()].filter(waiting);
   }
 
+  isAlarmed(patient: string): boolean {
+    for (const alarm of this.alarms.values()) if (alarm.patient === patient) return true;
+    return false;
+  }
+
   alarmsOf(patient: string): Alarm[] {
     return this.worstFirst([...this.alarms.values()].filter((a) => a.patient === patient));
   }

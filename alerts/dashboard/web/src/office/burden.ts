@@ -1,5 +1,5 @@
 // Alarm burden: how often alarms called, how many could be heard, how soon someone came, and what it was.
-import { priorities, reasons, technical } from "../i18n/index.ts";
+import { nameOf, priorities, reasons, technical } from "../i18n/index.ts";
 import { api, reasonOf } from "../kernel/api.ts";
 import { clock } from "../kernel/clock.ts";
 import { type Child, el, setText } from "../kernel/dom.ts";
@@ -98,10 +98,10 @@ const stamp = (us: number): string => `${dayOf(us)} ${minuteOf(us)}`;
 export const who = (patient: string, bed: string): HTMLElement =>
   el("a", { href: hashOf("patient", patient), text: bed ? `${bed} \u00b7 ${patient}` : patient });
 
-function ruleCells({ label, kind, priority }: BurdenRule): Child[] {
+function ruleCells({ condition, label, kind, priority }: BurdenRule): Child[] {
   const level = kind === "technical" ? "technical" : priority;
   const text = kind === "technical" ? technical : priorities[priority];
-  return [label, el("span", { class: "office-level", data: { alarm: level }, text })];
+  return [nameOf(condition, label), el("span", { class: "office-level", data: { alarm: level }, text })];
 }
 
 function totals(total: Figures): HTMLElement {

@@ -13,12 +13,12 @@ const ward: readonly Right[] = [
   "report",
 ];
 
-export const RIGHTS: readonly Right[] = [...ward, "people", "audit"];
+export const RIGHTS: readonly Right[] = [...ward, "people", "audit", "fhir"];
 export const OF_ROLE: Readonly<Record<Role, readonly Right[]>> = {
   nurse: ward,
-  physician: ward,
+  physician: [...ward, "fhir"],
   technician: ["look", "pair", "break_glass", "note", "report"],
   administrator: RIGHTS.filter((right) => right !== "identity"),
-  researcher: ["look"],
+  researcher: ["look", "fhir"],
 };
 export const ROLES = Object.keys(OF_ROLE) as Role[];

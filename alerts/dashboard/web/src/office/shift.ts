@@ -1,6 +1,6 @@
 // The report of the shift: what one nurse tells the next, per patient, the worst first; and the hand-over itself.
 import { priorities, reasons, technical } from "../i18n/index.ts";
-import { level, mark, said } from "../kernel/alarm.ts";
+import { labelOf, level, mark, said } from "../kernel/alarm.ts";
 import { api, reasonOf } from "../kernel/api.ts";
 import { type Child, el, setText } from "../kernel/dom.ts";
 import type { Route } from "../kernel/route.ts";
@@ -148,7 +148,7 @@ class ShiftPage implements Page {
   }
 
   #alarm(alarm: Alarm, until_us: number): HTMLElement {
-    const text = `${mark(alarm)} ${alarm.label}`.trim();
+    const text = `${mark(alarm)} ${labelOf(alarm)}`.trim();
     const acknowledged =
       alarm.acknowledged_us === null ? w.unacknowledged : `${w.acknowledged}: ${alarm.acknowledged_by}`;
     const rest: Child = ` ${moment(alarm.onset_us, until_us)} \u00b7 ${said(alarm)} \u00b7 ${acknowledged}`;

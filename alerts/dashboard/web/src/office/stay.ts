@@ -1,4 +1,5 @@
 // One patient of those who are here: transfer, discharge, give devices and end them.
+import { labelOf } from "../kernel/alarm.ts";
 import { api, reasonOf, statusOf } from "../kernel/api.ts";
 import { type Child, el, setAttr, setText } from "../kernel/dom.ts";
 import { hashOf } from "../kernel/route.ts";
@@ -143,7 +144,7 @@ export class Row {
       "div",
       { class: "office-heldback" },
       el("p", { text: w.dischargeRefused }),
-      ...alarms.map((alarm) => button(w.strip(alarm.label), () => this.#app.review(alarm))),
+      ...alarms.map((alarm) => button(w.strip(labelOf(alarm)), () => this.#app.review(alarm))),
       alarms.length ? null : el("p", { text: reasonOf(why) }),
       el("p", { text: w.dischargeThen }),
     );

@@ -1,6 +1,6 @@
 // What is written above and below a strip, on the screen and on paper.
 import { w } from "../i18n/patient.ts";
-import { said } from "../kernel/alarm.ts";
+import { labelOf, said } from "../kernel/alarm.ts";
 import { clock } from "../kernel/clock.ts";
 import type { Alarm } from "../kernel/types.ts";
 import type { Scale } from "./rows.ts";
@@ -12,7 +12,7 @@ export function titleOf(alarms: readonly Alarm[], at: number, t0: number, t1: nu
   const here = alarms.filter((alarm) => alarm.onset_us === at);
   const what = here.map((alarm) => {
     const tags = [alarm.retrospective ? w.retrospective : "", alarm.late ? w.late : ""].filter(Boolean);
-    return [`${alarm.label} \u2013 ${said(alarm)}`, ...tags].join(", ");
+    return [`${labelOf(alarm)} \u2013 ${said(alarm)}`, ...tags].join(", ");
   });
   return `${what.join("; ") || w.noAlarm} \u00b7 ${moment(t0)} \u2013 ${clock(t1)}`;
 }

@@ -1,7 +1,7 @@
 // All of the signal on one canvas: 24 lines of least and greatest values, with the alarms; from a day down to the strip.
 import { t } from "../i18n/index.ts";
 import { w } from "../i18n/patient.ts";
-import { mark } from "../kernel/alarm.ts";
+import { labelOf, mark } from "../kernel/alarm.ts";
 import { reasonOf } from "../kernel/api.ts";
 import { clock } from "../kernel/clock.ts";
 import { choice, el, setAttr, setText } from "../kernel/dom.ts";
@@ -251,7 +251,7 @@ export class Disclosure {
     const near = (this.#level.lineS * 1e6) / 120;
     for (const s of this.#stories)
       if (this.#cursor >= s.onset_us - near && this.#cursor <= endOfStory(s, now) + near)
-        parts.push(`${mark(s)} ${s.label} ${clock(s.onset_us)}`.trim());
+        parts.push(`${mark(s)} ${labelOf(s)} ${clock(s.onset_us)}`.trim());
     return parts.join(" \u00b7 ");
   }
 }

@@ -1,7 +1,7 @@
 // The head of the patient page: who, how they are now, and the alarms that are open.
 import { t, technical } from "../i18n/index.ts";
 import { w } from "../i18n/patient.ts";
-import { level, mark, priorityName, said } from "../kernel/alarm.ts";
+import { labelOf, level, mark, priorityName, said } from "../kernel/alarm.ts";
 import { clock } from "../kernel/clock.ts";
 import { el, setAttr, setText } from "../kernel/dom.ts";
 import { hashOf } from "../kernel/route.ts";
@@ -134,8 +134,8 @@ export class Head {
       el("button", {
         type: "button",
         class: "patient-link",
-        text: `${alarm.label} ${clock(alarm.onset_us)}`,
-        title: w.toStrip(alarm.label, clock(alarm.onset_us)),
+        text: `${labelOf(alarm)} ${clock(alarm.onset_us)}`,
+        title: w.toStrip(labelOf(alarm), clock(alarm.onset_us)),
         onclick: () => this.#toStrip(alarm),
       }),
       el("span", { text: said(alarm) }),

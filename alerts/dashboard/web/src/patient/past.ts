@@ -1,7 +1,7 @@
 // What became of the alarms of seven days: who acknowledged, why, how long it took, who was told.
 import { reasons, t, technical } from "../i18n/index.ts";
 import { w } from "../i18n/patient.ts";
-import { level, mark, priorityName, said } from "../kernel/alarm.ts";
+import { labelOf, level, mark, priorityName, said } from "../kernel/alarm.ts";
 import { reasonOf } from "../kernel/api.ts";
 import { clock } from "../kernel/clock.ts";
 import { el, setText } from "../kernel/dom.ts";
@@ -75,8 +75,8 @@ export class Past {
         el("button", {
           type: "button",
           class: "patient-link",
-          text: `${story.label} ${moment(story.onset_us)}`,
-          title: w.toStrip(story.label, clock(story.onset_us)),
+          text: `${labelOf(story)} ${moment(story.onset_us)}`,
+          title: w.toStrip(labelOf(story), clock(story.onset_us)),
           onclick: () => this.#on.strip(story.onset_us),
         }),
         story.retrospective || story.late ? el("strong", { class: "patient-late", text: lateness(story) }) : null,

@@ -1,6 +1,6 @@
 // The rows of a strip as SVG in millimetres, for the screen and for paper alike.
 import { w } from "../i18n/patient.ts";
-import { mark } from "../kernel/alarm.ts";
+import { labelOf, mark } from "../kernel/alarm.ts";
 import { clock } from "../kernel/clock.ts";
 import type { Alarm } from "../kernel/types.ts";
 import type { Mark } from "./measure.ts";
@@ -129,7 +129,7 @@ function missing(gap: Missing, x: number, width: number): SVGElement[] {
 function onset(alarm: Alarm, rows: Rows, put: (row: number, ...nodes: SVGElement[]) => void): void {
   if (alarm.onset_us < rows.t0 || alarm.onset_us >= rows.t1) return;
   const { row, x } = rows.place(alarm.onset_us);
-  const told = [`${mark(alarm)} ${alarm.label}`.trim(), clock(alarm.onset_us)];
+  const told = [`${mark(alarm)} ${labelOf(alarm)}`.trim(), clock(alarm.onset_us)];
   if (alarm.retrospective) told.push(w.retrospective);
   else if (alarm.late) told.push(w.late);
   const near = x > rows.widthMm * 0.66; // the words go to the side with room

@@ -1,6 +1,6 @@
 // A stretch of stored signal on grid paper, and what can be done about the alarm in it.
 import { t } from "../i18n/index.ts";
-import { said } from "../kernel/alarm.ts";
+import { labelOf, said } from "../kernel/alarm.ts";
 import { api, reasonOf } from "../kernel/api.ts";
 import { clock } from "../kernel/clock.ts";
 import { colour, el, fit, pen, setText } from "../kernel/dom.ts";
@@ -98,7 +98,7 @@ export class Review {
   #tell(alarm: Alarm | null): void {
     this.#alarm = alarm;
     const range = `${clock(this.#t0)} \u2013 ${clock(this.#t1)}`;
-    setText(this.#about, `${alarm ? `${alarm.label} \u2013 ${said(alarm)}` : t.reviewNow} \u00b7 ${range}`);
+    setText(this.#about, `${alarm ? `${labelOf(alarm)} \u2013 ${said(alarm)}` : t.reviewNow} \u00b7 ${range}`);
     const actions = alarm && alarm.acknowledged_us === null ? this.#actionsFor(alarm) : null;
     this.#actions.replaceChildren(...(actions ? [actions] : []));
   }

@@ -1,7 +1,7 @@
 // The list of alarms, and acknowledging them.
 import { reasons, t, technical } from "../i18n/index.ts";
 import { acknowledgeButtons } from "../kernel/acknowledge.ts";
-import { level, mark, priorityName, said } from "../kernel/alarm.ts";
+import { labelOf, level, mark, priorityName, said } from "../kernel/alarm.ts";
 import { api, reasonOf } from "../kernel/api.ts";
 import { clock } from "../kernel/clock.ts";
 import { arrange, choice, el, setAttr, setText } from "../kernel/dom.ts";
@@ -54,7 +54,7 @@ class Item {
     setAttr(this.node, "data-presence", alarm.presence);
     const name = alarm.kind === "technical" ? technical : priorityName(alarm);
     setText(this.#head, `${mark(alarm)} ${name}`.trim());
-    setText(this.#label, alarm.label);
+    setText(this.#label, labelOf(alarm));
     setText(this.#who, ward.who(alarm.patient));
     setText(this.#said, said(alarm));
     setText(this.#since, `${clock(alarm.onset_us)} \u00b7 ${t.since((ward.now() - alarm.onset_us) / 1e6)}`);

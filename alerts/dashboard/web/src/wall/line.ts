@@ -1,7 +1,7 @@
 // One row of the list.
 import { t } from "../i18n/index.ts";
 import type { en } from "../i18n/list.en.ts";
-import { level, mark } from "../kernel/alarm.ts";
+import { labelOf, level, mark } from "../kernel/alarm.ts";
 import { el, setAttr, setText } from "../kernel/dom.ts";
 import { hashOf } from "../kernel/route.ts";
 import { linkOf, type Ward } from "../kernel/ward.ts";
@@ -79,7 +79,7 @@ export class Line {
     const worst = alarms[0];
     setAttr(this.node, "data-alarm", worst ? level(worst) : null);
     setAttr(this.node, "data-presence", worst ? worst.presence : null);
-    setText(this.#label, worst ? `${mark(worst)} ${worst.label}`.trim() : "");
+    setText(this.#label, worst ? `${mark(worst)} ${labelOf(worst)}`.trim() : "");
     setText(this.#more, alarms.length > 1 ? w.more(alarms.length - 1) : "");
     setAttr(this.#more, "title", alarms.length > 1 ? w.moreLabel(alarms.length - 1) : null);
     const due = next(row);

@@ -1,6 +1,6 @@
 // The foot of the wall where there is more than one page: the pages, and what waits on those that are not shown.
 import { t } from "../i18n/index.ts";
-import { level, mark, priorityName } from "../kernel/alarm.ts";
+import { labelOf, level, mark, priorityName } from "../kernel/alarm.ts";
 import { el, setAttr, setText } from "../kernel/dom.ts";
 import type { Ward } from "../kernel/ward.ts";
 import type { Elsewhere } from "./places.ts";
@@ -63,7 +63,7 @@ export class Pager {
     if (!first) return;
     const { alarm, page } = first;
     const bed = ward.states.get(alarm.patient)?.bed || alarm.patient;
-    setText(this.#away, `${mark(alarm)} ${t.elsewhere(alarm.label, bed, page + 1, others.length - 1)} [F8]`);
+    setText(this.#away, `${mark(alarm)} ${t.elsewhere(labelOf(alarm), bed, page + 1, others.length - 1)} [F8]`);
     setAttr(this.#away, "aria-keyshortcuts", "F8");
   }
 }

@@ -1,6 +1,6 @@
 // One patient on the wall: a strip that sweeps, the numbers, the alarm message, and apart from it the technical one.
 import { t } from "../i18n/index.ts";
-import { level, mark, said, waiting } from "../kernel/alarm.ts";
+import { labelOf, level, mark, said, waiting } from "../kernel/alarm.ts";
 import { el, setAttr, setText } from "../kernel/dom.ts";
 import { hashOf } from "../kernel/route.ts";
 import type { Alarm, PatientState } from "../kernel/types.ts";
@@ -30,7 +30,7 @@ class Line {
     setAttr(this.node, "data-alarm", shown ? level(shown) : null);
     setAttr(this.node, "data-presence", shown ? shown.presence : null);
     const count = alarms.length > 1 ? `${t.of(at + 1, alarms.length)} ` : "";
-    setText(this.#label, shown ? `${mark(shown)} ${count}${shown.label}` : "");
+    setText(this.#label, shown ? `${mark(shown)} ${count}${labelOf(shown)}` : "");
     const status = shown ? t.brief[shown.retrospective ? "retrospective" : shown.presence] : "";
     setText(this.#said, shown ? `${status}${said(shown)}` : otherwise);
     setAttr(this.node, "title", this.node.textContent || null);
@@ -86,6 +86,11 @@ export class Tile {
       el("footer", {}, this.#message.node, this.#technical.node),
     );
     this.#hr.setAttribute("aria-hidden", "true"); // spoken as a sentence instead
+  }
+
+  // Whether an alarm is said here.
+  get isAlarmed(): boolean {
+    return this.node.dataset.alarm !== undefined;
   }
 
   get trace(): Trace {

@@ -2,6 +2,9 @@
 import type { Frame } from "../kernel/wire.ts";
 
 const MARGIN_US = 0.45e6; // what is still unplayed when the next frame comes; with 1 s frames 1.45 s behind
+const FAR_US = 0.1e6; // this far beyond it is made good sooner: a stream whose first frame was slow begins so
+const [SOON, SLOWLY] = [0.25, 0.08]; // per second, of what is to be made good
+const [FASTEST, SLOWEST] = [1.08, 0.95]; // nobody sees a beat that is so much shorter or longer for some seconds
 const BEHIND_MAX_US = 5e6; // further behind than this and one frame: jump
 const KEPT_US = 12e6; // of what was played: a strip that comes into sight is drawn from it
 const KEYS = 32;
@@ -131,8 +134,9 @@ export class Trace {
   #pace(slack: number): void {
     this.#slacks.push(slack);
     if (this.#slacks.length > 8) this.#slacks.shift();
-    const least = Math.min(...this.#slacks);
-    this.#rate = Math.min(1.08, Math.max(0.95, 1 + (0.08 * (least - MARGIN_US)) / 1e6));
+    const spare = Math.min(...this.#slacks) - MARGIN_US;
+    const gain = spare > FAR_US ? SOON : SLOWLY;
+    this.#rate = Math.min(FASTEST, Math.max(SLOWEST, 1 + (gain * spare) / 1e6));
   }
 
   #measure(mv: Float32Array): void {

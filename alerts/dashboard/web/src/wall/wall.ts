@@ -5,6 +5,7 @@ import { arrange, colour, el, setAttr } from "../kernel/dom.ts";
 import type { Alarm } from "../kernel/types.ts";
 import type { Ward } from "../kernel/ward.ts";
 import type { Frame } from "../kernel/wire.ts";
+import { isDue, nextStep } from "./pace.ts";
 import { Pager } from "./pager.ts";
 import { elsewhere, pageAt, pagesOf, TILES } from "./places.ts";
 import { Tile } from "./tile.ts";
@@ -15,8 +16,6 @@ const MIN_HEIGHT = 104;
 const MAX_HEIGHT = 250;
 const GAP = 6;
 const CALM_TILES = 12; // with more, some thirty steps a second are smooth enough and half the work
-const CALM_MS = 1000 / 30;
-const EARLY_MS = 4; // the screen's own steps need not meet ours
 const TEXT_MS = 250; // within this the texts of all tiles are written anew, a few in each frame
 const HELD_MAX_MS = 3000;
 
@@ -41,7 +40,7 @@ export class Wall {
   #told = 0; // how many texts are due, and a fraction
   #next = 0; // the tile whose turn it is
   #laid = "";
-  #drawn = -1; // the revision of the ward that the texts were last all written for
+  #drawn = -1; // the revision of the ward that the alarms were last written for
 
   constructor(ward: Ward, onopen: (patient: string) => void) {
     this.ward = ward;
@@ -137,12 +136,7 @@ export class Wall {
     if (this.#laid !== `${shown.length} ${pages}`) this.#layout();
     if (this.#drawn === this.ward.revision) return;
     this.#drawn = this.ward.revision;
-    this.text();
-  }
-
-  // Every text now.
-  text(): void {
-    for (const tile of this.tiles.values()) this.#tell(tile);
+    for (const tile of this.tiles.values()) if (tile.isAlarmed || this.ward.isAlarmed(tile.patient)) this.#tell(tile);
   }
 
   // What was missed has come, or the screen was not drawn for a while: every strip from what is known.
@@ -206,9 +200,8 @@ export class Wall {
 
   #frame(now: number): void {
     requestAnimationFrame((next) => this.#frame(next));
-    if (this.tiles.size > CALM_TILES && now < this.#due - EARLY_MS) return;
-    // One that came late does not delay those after it.
-    this.#due = Math.max(this.#due, now - CALM_MS) + CALM_MS;
+    if (this.tiles.size > CALM_TILES && !isDue(this.#due, now)) return;
+    this.#due = nextStep(this.#due, now);
     this.steps++;
     const passed = now - this.#last;
     this.#last = now;

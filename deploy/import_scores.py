@@ -1,0 +1,106 @@
+"""What the monitor says of an imported recording, as it would of signal that a device kept for a long time.
+
+What is imported is nobody at a bedside: its alarms are retrospective, do not latch and end with the recording.
+"""
+
+import functools
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from deploy import wiring
+from deploy.importing import Place, Plan, settings_of
+from deploy.metrics import PrometheusMetrics
+from deploy.monitor import Monitor
+from inference.serve.engine import Engine, load_engine
+from ingest.sources.survey import Survey, frames_of_file
+from liteheart.alarm import AlarmEvent
+from liteheart.clock import US_PER_S, ManualClock
+from liteheart.errors import LiteHeartError
+from liteheart.finding import Finding
+from liteheart.ids import PatientId
+from liteheart.wire import encode_frame
+from storage.monitor_store import Batch, MonitorStore, Restored
+
+_SCORED: Final = 12  # frames given to the monitor together: two minutes
+_FINDINGS: Final = 1_000  # committed together
+_LATE_US: Final = 86_400 * US_PER_S  # signal comes at least a day after it was recorded, so no alarm of it is live
+_ANY_AGE_S: Final = 1e10  # three centuries
+
+
+@functools.cache
+def _engine(config: Path | None) -> Engine:
+    return load_engine(settings_of(config).inference)
+
+
+class _Heard:
+    """Keeps the findings and the retrospective alarm events that the monitor commits, and nothing else."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.alarms: list[AlarmEvent] = []
+
+    def commit(self, batch: Batch) -> None:
+        """Take note."""
+        self.findings += batch.findings
+        self.alarms += [e for e in batch.alarms if e.alarm.retrospective]
+
+    def restore(self, patients: Iterable[PatientId], *, claim: bool) -> dict[PatientId, Restored]:
+        """Nobody has a past here."""
+        return {patient: Restored([], None) for patient in patients}
+
+
+def score(known: Survey, at: Place, plan: Plan, now_us: int) -> tuple[list[Finding], list[AlarmEvent]] | str:
+    """What the monitor itself says of a recording that comes long after it was made, or why it cannot. Any process."""
+    settings, engine, heard = settings_of(plan.config), _engine(plan.config), _Heard()
+    arrival_us = max(now_us, at.t0_us + round(known.seconds * US_PER_S) + _LATE_US)
+    clock = ManualClock(arrival_us)
+    monitor = Monitor(
+        ingest=replace(settings.ingest, max_behind_s=_ANY_AGE_S),
+        alarms=wiring.alarm_settings(settings, engine.thresholds),
+        scorer=engine,
+        store=heard,
+        feed=wiring.Nowhere(),
+        clock=clock,
+        metrics=PrometheusMetrics(),
+    )
+    waiting: list[bytes] = []
+
+    def work() -> None:
+        monitor.process(waiting)
+        monitor.commit()
+        waiting.clear()
+
+    try:
+        for frame in frames_of_file(known, at.patient, at.device, at.t0_us, arrival_us):
+            waiting.append(encode_frame(frame))
+            if len(waiting) == _SCORED:
+                work()
+        work()
+        clock.advance(settings.ingest.reorder_s + 1)
+        work()
+    except LiteHeartError as error:
+        return f"{known.path}: {error}"
+    end_us = at.t0_us + round(known.seconds * US_PER_S)
+    return heard.findings, settled(heard.alarms, end_us, now_us)
+
+
+def settled(events: Iterable[AlarmEvent], end_us: int, now_us: int) -> list[AlarmEvent]:
+    """Events of alarms that do not latch and are over by the end of the recording: nobody is asked to look at them."""
+    told = [replace(e, at_us=now_us, alarm=replace(e.alarm, latching=False, raised_us=now_us)) for e in events]
+    last = {e.alarm.alarm_id: e for e in told}
+    left = [
+        replace(e, action="ended", t_us=end_us, alarm=replace(e.alarm, active=False, ended_us=end_us))
+        for e in last.values()
+        if e.alarm.active
+    ]
+    return [*told, *left]
+
+
+def store_scores(monitor: MonitorStore, findings: list[Finding], alarms: list[AlarmEvent]) -> None:
+    """As the live path would, in transactions of a bounded size. Raises Retryable."""
+    for a in range(0, len(findings), _FINDINGS):
+        monitor.commit(Batch(findings=findings[a : a + _FINDINGS]))
+    for a in range(0, len(alarms), _FINDINGS):
+        monitor.commit(Batch(alarms=alarms[a : a + _FINDINGS]))

@@ -1,0 +1,90 @@
+"""What the refresh needs of the method; windows bear salted names here, never a pseudonym."""
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from deploy.succession import write_whole
+from inference.preprocess import Batch
+from inference.refresh.gate import Exam
+from inference.refresh.pool import World
+from liteheart.errors import Misconfigured
+
+Floats = npt.NDArray[np.float64]
+Progress = Callable[[float], None]  # share done, 0 to 1; raises Conflict when the attempt is another's by now
+FILE = "material.npz"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """What is learned from.
+
+    x float32 [n, 1000] preprocessed; weak float64 [n, classes]: probability that a person's word gives a condition,
+    NaN where nobody said anything; patients [n], salted.
+    """
+
+    classes: tuple[str, ...]
+    x: Batch
+    weak: Floats
+    patients: npt.NDArray[np.str_]
+
+    def of(self, names: set[str]) -> "Material":
+        """Without the windows of anybody else."""
+        keep = np.isin(self.patients, sorted(names))
+        return Material(self.classes, self.x[keep], self.weak[keep], self.patients[keep])
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of windows and labels; the names, salted anew each time, are not in it."""
+        told = hashlib.sha256("\\n".join(self.classes).encode())
+        for array in (self.x, self.weak):
+            told.update(np.ascontiguousarray(array).tobytes())
+        return told.digest()
+
+    def save(self, folder: Path) -> None:
+        """Whole or not at all. Raises Misconfigured where nothing can be written."""
+        buffer = io.BytesIO()
+        np.savez(buffer, classes=np.array(self.classes), x=self.x, weak=self.weak, patients=self.patients)
+        write_whole(folder, {FILE: buffer.getvalue()})
+
+    @classmethod
+    def load(cls, folder: Path) -> "Material | None":
+        """None where there is none; raises Misconfigured for one that is damaged."""
+        path = folder / FILE
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                classes = tuple(str(c) for c in found["classes"])
+                return cls(classes, found["x"], found["weak"], found["patients"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError) as error:
+            raise Misconfigured("refresh", f"{path} is damaged ({error})") from None
+
+
+class Method(Protocol):
+    """How a student is grown from another one, and examined."""
+
+    def check(self) -> str:
+        """Digest of the frozen test set. Raises Misconfigured where it is missing or not the one that was agreed."""
+        ...
+
+    def world(self, champion: Path) -> World | None:
+        """Where the champion learned; None where that is not known."""
+        ...
+
+    def grow(self, champion: Path, material: Material, state: Path, progress: Progress) -> Mapping[str, Any]:
+        """Write a candidate into `state / "candidate"`, going on where an earlier call broke off; facts to keep.
+
+        Raises Misconfigured where nothing sensible came of it.
+        """
+        ...
+
+    def examine(self, champion: Path, candidate: Path) -> Exam:
+        """What both say of the frozen test set. Raises Misconfigured."""
+        ...

@@ -1,0 +1,102 @@
+"""What the beat path keeps from one second to the next is what it would find anew."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from inference.rhythm import DEFAULT
+from inference.stream import peaks, shapes
+from inference.stream.lane import Lane
+from inference.stream.plan import plan_of
+from inference.stream.state import (
+    BEAT_COUNT,
+    COMPARED,
+    END,
+    FIRST_BEAT,
+    LOW_USED,
+    PEAKS,
+    SECOND_PEAKS,
+    Plan,
+    State,
+)
+
+I64 = npt.NDArray[np.int64]
+F32 = npt.NDArray[np.float32]
+
+
+def signal(fs: int, seconds: int, seed: int) -> F32:
+    """Beats of two shapes over faint noise, so that peaks stand out or do not, with gaps up to a second."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(fs * seconds) / fs
+    x = 0.01 * (1 + np.sin(t / 7)) * rng.standard_normal(len(t))
+    for at in np.cumsum(rng.uniform(0.35, 0.62, 2 * seconds)):
+        width = 0.012 if rng.random() < 0.8 else 0.03
+        x += np.exp(-((t - at) ** 2) / (2 * width**2)) - 0.3 * np.exp(-((t - at - 0.03) ** 2) / (2 * width**2))
+    for at in rng.integers(0, len(x) - fs, seconds // 6):
+        x[at : at + rng.integers(1, fs)] = np.nan
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize("fs", [250, 360])
+def test_what_is_kept_is_what_is_found_anew(fs: int) -> None:
+    """Long enough for rows to be moved to their front: envelopes every 12 s, beats once there are 192."""
+    plan, lane, rng = plan_of(DEFAULT, float(fs)), Lane(DEFAULT, float(fs)), np.random.default_rng(fs)
+    row, x, at, checked = lane.enter(), signal(fs, 140, fs), 0, 0
+    while at < len(x):
+        part = x[at : at + (fs if rng.random() < 0.9 else int(rng.integers(1, 3 * fs)))]
+        due = bool(rng.random() < 0.95)
+        lane.forward([row], [part], [due])
+        at += len(part)
+        if due and at > fs:
+            _same_peaks(row, plan, lane._state)
+            checked += _same_likeness(row, plan, lane._state)
+    assert lane._state.tally[row, FIRST_BEAT] < 192 < checked
+
+
+def _same_peaks(p: int, plan: Plan, st: State) -> None:
+    count = st.tally[p]
+    end, used = count[END] // plan.q, count[LOW_USED]
+    low = min(end, plan.window)
+    for which, row, detector, column, n in (
+        (0, st.envelope, plan.first, PEAKS, low),
+        (1, st.second, plan.second, SECOND_PEAKS, min(low, plan.quality.context)),
+    ):
+        found = np.empty(n // detector.limits.near + 2, np.int64)
+        held = peaks.tops(row[p][used - n : used], detector.limits, 0, n, 0, found)
+        assert st.peak[p, which, : count[column]].tolist() == (found[:held] + end - n).tolist()
+
+
+def _same_likeness(p: int, plan: Plan, st: State) -> int:
+    """How many pairs were looked at."""
+    first, stop = int(st.tally[p, FIRST_BEAT]), int(st.tally[p, COMPARED])
+    assert stop <= first + st.tally[p, BEAT_COUNT]
+    if stop - first < 2:
+        return 0
+    wanted = np.corrcoef(st.wave[p, first:stop].astype(np.float64))
+    clear = (np.abs(wanted - plan.shape.alike) > 1e-4) & ~np.eye(stop - first, dtype=bool)
+    number = np.arange(first, stop)
+    told = (st.like[p, first:stop][:, number // 64] >> (number % 64)) & 1
+    assert np.array_equal(told[clear] == 1, wanted[clear] >= plan.shape.alike)
+    return int(clear.sum())
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 9, 26, 40])
+def test_middle_is_the_median(n: int) -> None:
+    rng = np.random.default_rng(n)
+    for values in (rng.standard_normal(n), rng.integers(0, 4, n), np.full(n, -2.5)):
+        x = values.astype(np.float32)
+        assert peaks.middle(np.append(x, np.float32(99)), n) == np.median(x.astype(np.float64))
+
+
+def test_an_interval_is_overdue_beside_the_middle_of_those_around() -> None:
+    rr = np.random.default_rng(2).uniform(60, 300, 40).astype(np.float32)
+    padded = np.pad(rr.astype(np.float64), 4, "edge")
+    for times in (1.0, 1.4, 1.66):
+        wanted = [bool(rr[k] > times * np.median(padded[k : k + 9])) for k in range(len(rr))]
+        assert [bool(peaks._is_overdue(rr, k, times)) for k in range(len(rr))] == wanted
+        assert 0 < sum(wanted) < len(rr)
+
+
+def test_bits_are_counted() -> None:
+    for value in (0, 1, -1, 0x7FFFFFFFFFFFFFFF, -0x8000000000000000, 0x0123456789ABCDEF):
+        assert shapes.ones(np.int64(value)) == (value & 0xFFFFFFFFFFFFFFFF).bit_count()
