@@ -32,6 +32,7 @@ COMMANDS = {
     "benchmark": "every way to train a one-lead student, compared on the same labels and steps",
     "data": "what a folder of published recordings holds, what is wrong with it, and splits of it",
     "models": "the students that there are, which one serves; approve, promote, refuse, roll back",
+    "refresh": "grow a better student from stored windows, judge it, keep it for approval",
     "import": "WFDB, EDF+ and DICOM files as patients of the archive",
     "export": "a de-identified cohort as WFDB, EDF+, DICOM or Parquet; or all that is held of one patient",
     "consent": "what a patient agreed to, and what cohorts are chosen by: site, sex, year of birth",

@@ -39,6 +39,8 @@ class Unpacker:
         if codec not in (RAW, PLANES_ZSTD):
             raise Poison("codec", f"{codec} is not known here")
         try:
+            if codec == PLANES_ZSTD and zstandard.frame_content_size(payload) > 2 * n:  # else it would be allocated
+                raise Poison("payload", f"claims more than {n} samples")
             raw = payload if codec == RAW else self._zstd.decompress(payload, max_output_size=2 * n)
         except zstandard.ZstdError as error:
             raise Poison("payload", f"stored samples cannot be unpacked: {error}") from error

@@ -5,7 +5,7 @@ By default the bed, the rule, the priority, the owner and a link. Never a name (
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from liteheart.ids import AlarmId, PatientId
 
 _MARKS: Final = {"high": "***", "medium": "**", "low": "*"}
 _STALE: Final = "too old to tell"
+_DRIFT: Final = "Signal or findings are not what the rhythm model learned from"
+_LONGEST: Final = 500  # characters of a text that somebody reads on a telephone
 _MONITOR: Final = "Monitor not running: signals are not watched"
 
 
@@ -65,6 +67,19 @@ def monitor_silent(last_us: int, now_us: int, settings: NotifySettings) -> Itera
         if Kind.TECHNICAL.value in target.kinds:
             key = _key("monitor", last_us, 0, target.name)
             yield Delivery(key, target.name, None, 0, Priority.HIGH, notice, now_us)
+
+
+def model_drift(refresh: int, found: Sequence[str], now_us: int, settings: NotifySettings) -> Iterable[Delivery]:
+    """What the student reads is not what it learned from: everyone who takes technical notices is told, once for each
+    refresh that saw it.
+    """
+    notice: dict[str, Any] = {"event": "raised", "kind": "technical", "priority": "low", "condition": "MODEL_DRIFT"}
+    link = f"{settings.link.rstrip('/')}/#/models" if settings.link else ""
+    notice |= {"label": _DRIFT, "value": "; ".join(found)[:_LONGEST], "link": link}
+    for target in settings.targets:
+        if Kind.TECHNICAL.value in target.kinds:
+            key = _key("drift", refresh, target.name)
+            yield Delivery(key, target.name, None, 0, Priority.LOW, notice, now_us)
 
 
 def trial(target: str, now_us: int, settings: NotifySettings) -> Delivery:

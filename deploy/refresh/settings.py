@@ -31,6 +31,7 @@ class RefreshSettings:
     backtest_patients: int = 8  # whose signal both students are played
     backtest_h: float = 1.0  # of each
     shadow_h: float = 168.0  # a candidate that has not seen enough windows until then is refused
+    shadow_part_h: float = 6.0  # of one patient, the newest: held in memory
     threads: int = 1  # of the CPU; beside live scoring
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -69,3 +70,9 @@ def test_real_seconds_pack_to_less_than_half_even_with_noise(ecg_folder: Path):
             raw += second.nbytes
             packed += len(packer.pack(second)[1])
     assert raw / packed > 2.0, raw / packed
+
+
+def test_a_frame_that_claims_to_be_huge_is_refused_before_anything_is_allocated() -> None:
+    bomb = zstandard.ZstdCompressor().compress(bytes(1 << 26))
+    with pytest.raises(Poison, match="claims more"):
+        Unpacker().unpack(PLANES_ZSTD, bomb, 250)
