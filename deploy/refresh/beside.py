@@ -128,7 +128,7 @@ class Beside:
         return total
 
     def compare(self, parts: Sequence[Part], model: ModelVersion, settings: Rules, tick: Tick) -> Compared:
-        """The candidate's reading of windows beside the stored one of `model`; windows that it has not read count not."""
+        """The candidate's reading beside the stored one of `model`, of the windows that it has read."""
         agreed = windows = 0
         appeared, vanished = dict[str, int](), dict[str, int]()
         burden = Burden(0, 0, 0, 0.0)

@@ -1,4 +1,4 @@
-"""Drift is looked for at each harvest; what is found is told on the model page and to those who take technical notices."""
+"""Drift is looked for at each harvest; the model page tells what is found, and a technical notice."""
 
 import logging
 from collections.abc import Mapping

@@ -38,7 +38,7 @@ RECALL: Final = RecallSettings()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Lessons:
+class Lessons:
     """Targets [n, classes] of what is read [n, features], and what each counts [n, classes]."""
 
     read: torch.Tensor
@@ -65,26 +65,40 @@ def remember(
         return
     own = [_labelled(branch, labelled, guide, settings)]
     if pool is not None and len(pool) and guide is not None and guide.pool is not None:
-        own.append(_Lessons(_read(branch, pool.x), _sigmoid(guide.pool), np.ones(guide.pool.shape)))
+        own.append(Lessons(read_beats(branch, pool.x), _sigmoid(guide.pool), np.ones(guide.pool.shape)))
     others = []
     if extra is not None and branch.leads == 1:
         others = [
-            _Lessons(
-                _read(branch, extra.x), extra.y.astype(np.float64), np.float64(settings.extra_weight) * extra.known
+            Lessons(
+                read_beats(branch, extra.x), extra.y.astype(np.float64), np.float64(settings.extra_weight) * extra.known
             )
         ]
-    rng, n = np.random.default_rng(seed), len(memory.beats)
-    few = round(settings.extra_share * n) if others else 0
-    beats = _some(own, n - few, rng)
+    few = round(settings.extra_share * len(memory.beats)) if others else 0
+    refill(branch, own, others, few=few, seed=seed, ridge=settings.ridge)
+    with torch.no_grad():
+        memory.asked.copy_(torch.tensor([not _of_rhythm(code) for code in labelled.classes]))
+
+
+def refill(
+    branch: BeatBranch, own: Sequence[Lessons], others: Sequence[Lessons], *, few: int, seed: int, ridge: float
+) -> None:
+    """Remember beats of `own`, `few` of them of `others`, and solve for what is answered to them from both.
+
+    Raises ValueError for a branch without memory.
+    """
+    memory = branch.memory
+    if memory is None:
+        raise ValueError("this branch has no memory")
+    rng = np.random.default_rng(seed)
+    beats = _some(own, len(memory.beats) - few, rng)
     if few:
         beats = torch.cat([beats, _some(others, few, rng)])
     prior = _mean(own)
-    answers = _solve([*own, *others], beats, prior, settings.ridge)
+    answers = _solve([*own, *others], beats, prior, ridge)
     with torch.no_grad():
         memory.beats.copy_(beats)
         memory.answers.copy_(torch.from_numpy(answers))
         memory.prior.copy_(torch.from_numpy(prior))
-        memory.asked.copy_(torch.tensor([not _of_rhythm(code) for code in labelled.classes]))
         memory.full.fill_(True)
 
 
@@ -92,16 +106,16 @@ def _of_rhythm(code: str) -> bool:
     return code in BY_CODE and BY_CODE[code].superclass == "RHYTHM"
 
 
-def _labelled(branch: BeatBranch, labelled: Examples, guide: Guide | None, settings: RecallSettings) -> _Lessons:
+def _labelled(branch: BeatBranch, labelled: Examples, guide: Guide | None, settings: RecallSettings) -> Lessons:
     target, weight = labelled.y.astype(np.float64), labelled.known.astype(np.float64)
     if guide is not None and guide.labelled is not None:
         soft = _sigmoid(guide.labelled)
         share = np.where(labelled.known, settings.soft_share, 1.0)  # of what nobody labelled the teacher alone speaks
         target, weight = target + share * (soft - target), np.ones_like(target)
-    return _Lessons(_read(branch, labelled.x), target, weight)
+    return Lessons(read_beats(branch, labelled.x), target, weight)
 
 
-def _solve(lessons: Sequence[_Lessons], beats: torch.Tensor, prior: Floats, ridge: float) -> Floats:
+def _solve(lessons: Sequence[Lessons], beats: torch.Tensor, prior: Floats, ridge: float) -> Floats:
     """Answers [m, classes]: least weighted squares with the kernel's norm as price; one system per way to weigh."""
     among = likeness(beats.double(), beats.double()).numpy()
     kernel = np.concatenate([likeness(part.read.double(), beats.double()).numpy() for part in lessons])
@@ -116,19 +130,20 @@ def _solve(lessons: Sequence[_Lessons], beats: torch.Tensor, prior: Floats, ridg
     return answers
 
 
-def _mean(lessons: Sequence[_Lessons]) -> Floats:
+def _mean(lessons: Sequence[Lessons]) -> Floats:
     total = sum((part.weight * part.target).sum(axis=0) for part in lessons)
     return np.asarray(total / np.maximum(sum(part.weight.sum(axis=0) for part in lessons), 1.0))
 
 
-def _some(lessons: Sequence[_Lessons], n: int, rng: np.random.Generator) -> torch.Tensor:
+def _some(lessons: Sequence[Lessons], n: int, rng: np.random.Generator) -> torch.Tensor:
     """`n` rows at random; with repetition where there are fewer."""
     read = torch.cat([part.read for part in lessons])
     rows: npt.NDArray[np.int64] = rng.choice(len(read), n, replace=len(read) < n)
     return read[torch.from_numpy(rows)]
 
 
-def _read(branch: BeatBranch, x: Batch) -> torch.Tensor:
+def read_beats(branch: BeatBranch, x: Batch) -> torch.Tensor:
+    """What `branch` reads of windows float32 [n, leads, samples]: [n, features]."""
     with torch.inference_mode():
         parts = [branch.features(torch.from_numpy(x[i : i + _BATCH, : branch.leads])) for i in range(0, len(x), _BATCH)]
     return torch.cat(parts).clone()

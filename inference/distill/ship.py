@@ -96,7 +96,7 @@ def ship_student(
         )
     chosen, figures = _best(students, m.validation)
     student = students[chosen]
-    temperature, thresholds = _calibrate(student, m.validation, extra and extra[1])
+    temperature, thresholds = calibrate(student, m.validation, extra and extra[1])
     metrics = measure(student, temperature, m.test, thresholds)
     metrics["lead_ii"] = measure(student, temperature, m.test, thresholds, lead=1)["superclasses"]
     if extra:
@@ -121,7 +121,8 @@ def ship_student(
     return card
 
 
-def _calibrate(student: Student, validation: Examples, handheld: Examples | None) -> tuple[float, dict[str, float]]:
+def calibrate(student: Student, validation: Examples, handheld: Examples | None) -> tuple[float, dict[str, float]]:
+    """Temperature, and the thresholds by code, of what `student` says of windows that it never learned from."""
     logits = predict(student, validation.x)
     temperature = fit_temperature(logits, validation.y)
     p = probabilities(logits, temperature)
