@@ -79,7 +79,8 @@ def harvest(
     rows = _chosen(asked, embedding, p, known, np.isfinite(weak).any(axis=1), settings, left_out)
     names = np.array([bare(asked[i].patient, salt) for i in rows], np.str_)
     x = np.stack([asked[i].x for i in rows]) if len(rows) else np.zeros((0, SAMPLES), np.float32)
-    material = Material(embedder.card.classes, x, weak[rows], names)
+    kinds = np.array([asked[i].device for i in rows], np.str_)
+    material = Material(embedder.card.classes, x, weak[rows], names, kinds)
     told = {
         "candidates": len(seen),
         "windows": len(rows),

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from deploy.refresh.beside import Burden, Compared, latency_ratio
+from inference.model.checkpoint import load_student
+from inference.model.student import parameters
 from inference.refresh.gate import Exam, Function, Verdict, judge
 from inference.refresh.plan import Plan
 from inference.settings import InferenceSettings
@@ -15,7 +15,7 @@ def judged(
 ) -> Verdict:
     """Every bound of the plan. A burden that nobody's signal could show is no number, and fails."""
     function = Function(
-        parameters=_parameters(candidate),
+        parameters=parameters(load_student(candidate, folded=False)[0]),
         latency_ratio=latency_ratio(champion, candidate, settings),
         burden_ratio=burden.ratio if burden.patient_days else float("nan"),
         missed_lethal=burden.missed_lethal,
@@ -32,9 +32,3 @@ def shadow_reason(compared: Compared, plan: Plan) -> str:
     if compared.burden.missed_lethal > plan.function.most_missed_lethal:
         return f"{compared.burden.missed_lethal} lethal alarms missed beside the champion"
     return ""
-
-
-def _parameters(folder: Path) -> int:
-    """Numbers in the weights."""
-    with np.load(folder / "student.npz", allow_pickle=False) as arrays:
-        return sum(int(arrays[name].size) for name in arrays.files)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from deploy.succession import write_whole
 from inference.preprocess import Batch
 from inference.refresh.gate import Exam
+from inference.refresh.plan import Plan
 from inference.refresh.pool import World
 from liteheart.errors import Misconfigured
 
@@ -26,18 +27,19 @@ class Material:
     """What is learned from.
 
     x float32 [n, 1000] preprocessed; weak float64 [n, classes]: probability that a person's word gives a condition,
-    NaN where nobody said anything; patients [n], salted.
+    NaN where nobody said anything; patients [n], salted; devices [n], the kind of each.
     """
 
     classes: tuple[str, ...]
     x: Batch
     weak: Floats
     patients: npt.NDArray[np.str_]
+    devices: npt.NDArray[np.str_]
 
     def of(self, names: set[str]) -> "Material":
         """Without the windows of anybody else."""
         keep = np.isin(self.patients, sorted(names))
-        return Material(self.classes, self.x[keep], self.weak[keep], self.patients[keep])
+        return Material(self.classes, self.x[keep], self.weak[keep], self.patients[keep], self.devices[keep])
 
     @property
     def digest(self) -> bytes:
@@ -50,7 +52,8 @@ class Material:
     def save(self, folder: Path) -> None:
         """Whole or not at all. Raises Misconfigured where nothing can be written."""
         buffer = io.BytesIO()
-        np.savez(buffer, classes=np.array(self.classes), x=self.x, weak=self.weak, patients=self.patients)
+        named = {"classes": np.array(self.classes), "patients": self.patients, "devices": self.devices}
+        np.savez(buffer, allow_pickle=False, x=self.x, weak=self.weak, **named)
         write_whole(folder, {FILE: buffer.getvalue()})
 
     @classmethod
@@ -60,7 +63,7 @@ class Material:
         try:
             with np.load(path, allow_pickle=False) as found:
                 classes = tuple(str(c) for c in found["classes"])
-                return cls(classes, found["x"], found["weak"], found["patients"])
+                return cls(classes, found["x"], found["weak"], found["patients"], found["devices"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError) as error:
@@ -70,8 +73,8 @@ class Material:
 class Method(Protocol):
     """How a student is grown from another one, and examined."""
 
-    def check(self) -> str:
-        """Digest of the frozen test set. Raises Misconfigured where it is missing or not the one that was agreed."""
+    def check(self, plan: Plan) -> str:
+        """Digest of the frozen test set. Raises Misconfigured where it is missing, or not the plan's."""
         ...
 
     def world(self, champion: Path) -> World | None:
@@ -85,6 +88,6 @@ class Method(Protocol):
         """
         ...
 
-    def examine(self, champion: Path, candidate: Path) -> Exam:
+    def examine(self, champion: Path, candidate: Path, plan: Plan) -> Exam:
         """What both say of the frozen test set. Raises Misconfigured."""
         ...

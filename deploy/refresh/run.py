@@ -84,7 +84,8 @@ class Refresher:
 
     def _unchanged(self, held: Held) -> Plan:
         """The plan, and that it and the test set are those with which the attempt began. Raises Misconfigured."""
-        plan, exam = _agreed_plan(self._house), self._house.method.check()
+        plan = _agreed_plan(self._house)
+        exam = self._house.method.check(plan)
         began = held.refresh.detail
         for what, key, now in (("plan", "plan", plan.digest), ("test set", "exam", exam)):
             if began.get(key, now) != now:
@@ -107,7 +108,8 @@ def dry_run(settings: Settings, storage: Storage, method: Method, clock: Clock) 
     house = House(settings, storage, method, clock)
     told: dict[str, Any] = {"champion": storage.models.champion()}
     try:
-        told |= {"plan": _agreed_plan(house).digest, "exam": method.check()}
+        plan = _agreed_plan(house)
+        told |= {"plan": plan.digest, "exam": method.check(plan)}
     except Misconfigured as error:
         told["refused"] = str(error)
     folder: Path = settings.inference.model_dir if told["champion"] is None else house.fetched(told["champion"])

@@ -21,12 +21,12 @@ class RefreshSettings:
     least_windows: int = 200  # fewer are not worth an attempt
     least_patients: int = 5
     most_ignored: float = 0.5  # share of the people whose words may be found unreliable before the pool is refused
-    minutes: float = 60.0  # of learning at most
-    steps: int = 400
+    minutes: float = 60.0  # of learning at a stretch; the next look goes on
+    steps: int = 800  # of learning in all
+    state_every: int = 50  # steps, after which a crash costs nothing
     plan: Path = SHIPPED_PLAN  # what a candidate must show
     plan_sha256: str = ""  # if set, the plan must be this one
     exam: Path | None = None  # folder of the frozen test set; without it nothing is grown, for nothing can be judged
-    exam_sha256: str = ""  # if set, the test set must be this one
     rehearsal: Path | None = None  # folder of original training data, against forgetting
     backtest_patients: int = 8  # whose signal both students are played
     backtest_h: float = 1.0  # of each
@@ -35,7 +35,7 @@ class RefreshSettings:
     threads: int = 1  # of the CPU; beside live scoring
 
     def __post_init__(self) -> None:
-        free = ("plan", "exam", "rehearsal", "plan_sha256", "exam_sha256", "most_ignored")
+        free = ("plan", "exam", "rehearsal", "plan_sha256", "most_ignored")
         for name in (f.name for f in fields(self) if f.name not in free):
             if not getattr(self, name) > 0:
                 raise Misconfigured(f"refresh.{name}", "must be positive")

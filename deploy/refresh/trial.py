@@ -31,7 +31,7 @@ def gate_phase(house: House, held: Held, plan: Plan) -> None:
 
 def _examined(house: House, held: Held, champion: ModelVersion, candidate: ModelVersion, plan: Plan) -> Verdict:
     settings, ours, theirs = house.settings, house.fetched(champion), house.sound(candidate)
-    exam = house.method.examine(ours, theirs)
+    exam = house.method.examine(ours, theirs, plan)
     held.progress(0.3)
     both = Beside(house.storage, ours, theirs, house.serving)
     agreeing = sorted(house.storage.harvest.agreeing())

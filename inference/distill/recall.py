@@ -80,10 +80,18 @@ def remember(
 
 
 def refill(
-    branch: BeatBranch, own: Sequence[Lessons], others: Sequence[Lessons], *, few: int, seed: int, ridge: float
+    branch: BeatBranch,
+    own: Sequence[Lessons],
+    others: Sequence[Lessons],
+    *,
+    few: int,
+    seed: int,
+    ridge: float,
+    taught: Sequence[Lessons] = (),
 ) -> None:
     """Remember beats of `own`, `few` of them of `others`, and solve for what is answered to them from both.
 
+    Of `taught` the answers are learned too, but no beat is remembered.
     Raises ValueError for a branch without memory.
     """
     memory = branch.memory
@@ -94,7 +102,7 @@ def refill(
     if few:
         beats = torch.cat([beats, _some(others, few, rng)])
     prior = _mean(own)
-    answers = _solve([*own, *others], beats, prior, ridge)
+    answers = _solve([*own, *others, *taught], beats, prior, ridge)
     with torch.no_grad():
         memory.beats.copy_(beats)
         memory.answers.copy_(torch.from_numpy(answers))

@@ -1,4 +1,4 @@
-"""What device sent these windows, told from the windows alone: lead, gain, band and noise, beside recordings of 12 leads.
+"""What device sent these windows, told from them alone beside recordings of 12 leads: lead, gain, band, noise.
 
     windows of the pool --median beats--> their distribution          nearest over leads, polarity, band and phase
     recordings, each lead --filter, gain--> median beats --> theirs  /         |
@@ -35,7 +35,7 @@ _EDGE_HZ: Final = 40.0  # above it, preprocessing leaves nothing to tell a band 
 class DeviceSettings:
     """How much is looked at, and among what."""
 
-    windows: int = 400  # of the pool and of the recordings
+    windows: int = 600  # of the pool and of the recordings
     least_windows: int = 40  # fewer tell nothing
     upper_hz: tuple[float, ...] = (_EDGE_HZ, 35.0, 30.0, 25.0, 20.0, 16.0, 12.0)
     lower_hz: tuple[float, ...] = (0.05, 0.5, 0.67, 1.0, 1.5, 2.0)
@@ -69,9 +69,7 @@ class Guess:
         return float(np.sqrt(self.noise.sum() * FS_HZ / _SEGMENT))
 
 
-def guess(
-    windows: Batch, recordings: Batch, settings: DeviceSettings | None = None, *, seed: int = 0
-) -> Guess | None:
+def guess(windows: Batch, recordings: Batch, settings: DeviceSettings | None = None, *, seed: int = 0) -> Guess | None:
     """The device of `windows` float32 [n, 1, 1000], by `recordings` [m, leads, 1000], both preprocessed.
 
     None where fewer windows than can tell are given.
@@ -131,7 +129,7 @@ class _World:
 
 
 class _Search:
-    """Through leads, then phase and edges of the best, and again: what else the lead is depends on the band."""
+    """Through leads, then phase and edges of the best, and again: which lead is the nearest depends on the band."""
 
     def __init__(self, seen: _World, recordings: Floats, settings: DeviceSettings) -> None:
         self._seen, self._recordings, self._settings = seen, recordings, settings
@@ -143,16 +141,21 @@ class _Search:
         leads = range(self._recordings.shape[1])
         best = self._best([(lead, sign, (low, high), True) for lead in leads for sign in (1, -1)])
         for _ in range(settings.rounds):
-            best = self._best([*self._edges(best, zero_phase=True), *self._edges(best, zero_phase=False)])
-            lower = [(low, best.band_hz[1]) for low in settings.lower_hz]
-            best = self._best([(best.lead, best.sign, band, best.zero_phase) for band in lower])
+            both = [self._edges(replace(best, zero_phase=zero_phase)) for zero_phase in (True, False)]
+            best = min(both, key=lambda found: found.distance)
             near = self._nearest(best)
             best = self._best([(lead, sign, best.band_hz, best.zero_phase) for lead, sign in near])
         return best
 
-    def _edges(self, best: Guess, *, zero_phase: bool) -> list[tuple[int, int, tuple[float, float], bool]]:
-        bands = [(best.band_hz[0], high) for high in self._settings.upper_hz]
-        return [(best.lead, best.sign, band, zero_phase) for band in bands]
+    def _edges(self, best: Guess) -> Guess:
+        """The best edges for this lead and this phase: what one edge lacks the other phase would seem to mend."""
+        settings = self._settings
+        for _ in range(2):
+            upper = [(best.band_hz[0], high) for high in settings.upper_hz]
+            best = self._best([(best.lead, best.sign, band, best.zero_phase) for band in upper])
+            lower = [(low, best.band_hz[1]) for low in settings.lower_hz]
+            best = self._best([(best.lead, best.sign, band, best.zero_phase) for band in lower])
+        return best
 
     def _nearest(self, best: Guess) -> list[tuple[int, int]]:
         """The best lead and the three that came next to it."""
@@ -210,11 +213,12 @@ def _logs(mv: Floats) -> Floats:
 
 
 def _excess(windows: Batch, translated: Batch) -> Floats:
-    """Power of the windows that the translated recordings lack, mV^2 / Hz; the median of each, so that few count little."""
+    """Power of the windows that the translated recordings lack, mV^2 / Hz; of medians, so that few count little."""
     ours, theirs = (
-        np.median(welch(x.astype(np.float64), FS_HZ, nperseg=_SEGMENT, axis=1)[1], axis=0) for x in (windows, translated)
+        np.median(welch(x.astype(np.float64), FS_HZ, nperseg=_SEGMENT, axis=1)[1], axis=0)
+        for x in (windows, translated)
     )
-    return np.maximum(ours - theirs, 0.0)
+    return np.asarray(np.maximum(ours - theirs, 0.0))
 
 
 def _some(n: int, most: int, rng: np.random.Generator) -> Rows:

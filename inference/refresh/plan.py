@@ -20,6 +20,7 @@ FORMAT: Final = 1
 class ExamRules:
     """Of the frozen test set."""
 
+    sha256: str  # of its windows and labels, `inference.refresh.exam.digest`
     resamples: int
     least_positives: int
 

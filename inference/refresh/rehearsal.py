@@ -1,7 +1,7 @@
 """What a student learned from once, kept at hand so that it does not forget: recordings of 12 leads and their teacher.
 
-The teacher is the kernel machine on median beats of all leads (`inference.distill.kernel`), solved in closed form from the
-same recordings: of those it learned from it says what it would say without each one.
+The teacher is the kernel machine on median beats of all leads (`inference.distill.kernel`), solved in closed form from
+the same recordings: of those it learned from it says what it would say without each one.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from inference.train.split import TRAIN, VALIDATION, by_fold, check_patients
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rehearsal:
-    """Recordings to learn from (some of which nobody labelled), what a teacher says of them, and others to calibrate on.
+    """Recordings to learn from (of some no label is known), what a teacher says of them, and others to calibrate on.
 
     soft float64 [n, classes], probabilities; no patient of `train` is in `validation`, else PatientLeak.
     """

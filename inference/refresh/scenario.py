@@ -16,9 +16,11 @@ import numpy.typing as npt
 from scipy.signal import butter, resample_poly, sosfilt, sosfiltfilt
 
 from inference.preprocess import FS_HZ, Batch, preprocess
-from inference.train.data import LEADS, Examples, Recording, read_pack
+from inference.refresh.verdicts import Said
+from inference.train.data import LEADS, Recording, read_pack
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 Side = Literal["learn", "measure"]
 
 NOISES: Final = ("bw", "ma")  # wander of the baseline, muscle
@@ -26,6 +28,9 @@ _NEW_LEADS: Final = ("II", "III", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _UPPER_HZ: Final = (20.0, 25.0, 30.0)
 _LOWER_HZ: Final = (0.5, 0.67, 1.0)
 _GAINS: Final = (0.6, 1.5)
+_NURSES: Final = {"n1": 0.95, "n2": 0.9, "n3": 0.85, "n4": 0.67}  # share of their words that are right
+_SILENT: Final = 0.1  # of their words, those that speak of the signal or of care
+_NO_ALARM: Final = frozenset({"NORM", "SR"})
 _PAD: Final = 300  # samples mirrored before a filter that only looks back, so that it has settled
 
 
@@ -74,9 +79,7 @@ class NoiseBank:
             low = 0 if side == "learn" else half
             at = low + rng.integers(0, half - samples, n)
             which = rng.integers(0, len(channels), n)
-            out += np.sqrt(share) * np.stack(
-                [channels[c][a : a + samples] for c, a in zip(which, at, strict=True)]
-            )
+            out += np.sqrt(share) * np.stack([channels[c][a : a + samples] for c, a in zip(which, at, strict=True)])
         return out
 
 
@@ -107,6 +110,46 @@ def filtered(x: Floats, band_hz: tuple[float, float], *, zero_phase: bool) -> Fl
     pad = min(_PAD, x.shape[1] - 1)
     before = 2 * x[:, :1] - x[:, pad:0:-1]
     return np.asarray(sosfilt(sos, np.concatenate([before, x], axis=1), axis=1)[:, pad:])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """What simulated nurses said, and of which window and condition each alarm was."""
+
+    said: tuple[Said, ...]
+    alarms: Mapping[str, tuple[int, int]]  # row, class
+
+
+def nurses(
+    p: Floats, y: Flags, known: Flags, thresholds: Floats, classes: Sequence[str], *, count: int = 200, seed: int = 0
+) -> Words:
+    """Two of four nurses judge each of `count` windows with an alarm of a student that says `p` [n, classes].
+
+    One alarm a window, drawn among those that it raised; `y` is the truth that they are more or less right about.
+    """
+    rng = np.random.default_rng([seed, 200])
+    alarmed = (p >= thresholds) & known & np.array([c not in _NO_ALARM for c in classes])
+    rows = rng.permutation(np.flatnonzero(alarmed.any(axis=1)))[:count]
+    said, alarms = [], {}
+    for k, row in enumerate(rows.tolist()):
+        at = int(rng.choice(np.flatnonzero(alarmed[row])))
+        name = f"a{k}"
+        alarms[name] = (row, at)
+        for nurse in rng.choice(list(_NURSES), 2, replace=False).tolist():
+            right = rng.random() < _NURSES[nurse]
+            reason = "true-actioned" if y[row, at] == right else "false-algorithm"
+            if rng.random() < _SILENT:
+                reason = str(rng.choice(["false-artefact", "care-activity"]))
+            said.append(Said(name, nurse, reason, float(p[row, at])))
+    return Words(tuple(said), alarms)
+
+
+def heard(words: Words, positive: Mapping[str, float], shape: tuple[int, int]) -> Floats:
+    """[windows, classes] for `grow.Stored`: the probability of what was weighed, NaN elsewhere."""
+    out = np.full(shape, np.nan)
+    for alarm, probability in positive.items():
+        out[words.alarms[alarm]] = probability
+    return out
 
 
 def _unit(mv: Batch, fs_hz: float) -> Floats:

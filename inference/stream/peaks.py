@@ -51,7 +51,7 @@ def middle(x: F32, n: int) -> float:
         elif most <= rank:
             below = value
         else:
-            return float(value) if most > n // 2 else 0.5 * (float(value) + float(_next(x[:n], value)))
+            return float(value) if most > n // 2 else 0.5 * float(value + np.float32(_next(x[:n], value)))
     return float(below)
 
 
@@ -72,7 +72,7 @@ def _next(x: F32, value: float) -> float:
     for i in range(len(x)):
         if (x[i] > value) & (x[i] < best):
             best = x[i]
-    return best
+    return float(best)
 
 
 @compiled

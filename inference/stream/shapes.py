@@ -117,7 +117,7 @@ def likeness(wave: F32, other: F32) -> float:
             goes, comes = float(other[lag]), float(other[lag + INNER])
             total += comes - goes
             squares += comes * comes - goes * goes
-    return best / (np.sqrt(max(size - INNER * mean * mean, 0.0)) + 1e-9)
+    return float(best / (np.sqrt(max(size - INNER * mean * mean, 0.0)) + 1e-9))
 
 
 @compiled

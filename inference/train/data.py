@@ -95,7 +95,7 @@ def _rows(planes: npt.NDArray[np.uint8], n: int) -> Iterator[npt.NDArray[np.uint
 
 def read_ptbxl(folder: Path, classes: Sequence[str], leads: Sequence[str] = ("I",)) -> Examples:
     """The labelled PTB-XL recordings of `folder` with patient and fold. Raises Unreadable when a pack is absent."""
-    return _ptbxl(_ptbxl_rows(folder, labelled=True), classes, leads)
+    return _ptbxl(ptbxl_recordings(folder, labelled=True), classes, leads)
 
 
 def read_ptbxl_all(folder: Path, classes: Sequence[str], leads: Sequence[str]) -> tuple[Examples, Examples]:
@@ -103,7 +103,7 @@ def read_ptbxl_all(folder: Path, classes: Sequence[str], leads: Sequence[str]) -
 
     The latter name no patient; folds were made by patient. Raises Unreadable when a pack is absent.
     """
-    rows = list(_ptbxl_rows(folder))
+    rows = list(ptbxl_recordings(folder))
     labelled = [r for r in rows if r.labels["label_source"] == _LABELLED]
     others = _ptbxl([r for r in rows if r.labels["label_source"] != _LABELLED], classes, leads)
     return _ptbxl(labelled, classes, leads), unlabelled(others)
@@ -115,7 +115,8 @@ def unlabelled(examples: Examples) -> Examples:
     return replace(examples, y=nothing, known=nothing)
 
 
-def _ptbxl_rows(folder: Path, *, labelled: bool = False) -> Iterator[Recording]:
+def ptbxl_recordings(folder: Path, *, labelled: bool = False) -> Iterator[Recording]:
+    """The PTB-XL recordings of `folder`; with `labelled`, those whose labels may be used. Raises Unreadable."""
     for name in _PTBXL:
         for r in read_pack(folder / name):
             if not labelled or r.labels["label_source"] == _LABELLED:
@@ -125,7 +126,7 @@ def _ptbxl_rows(folder: Path, *, labelled: bool = False) -> Iterator[Recording]:
 def _ptbxl(rows: Iterable[Recording], classes: Sequence[str], leads: Sequence[str]) -> Examples:
     rows = list(rows)
     x = np.stack([r.mv[[r.leads.index(lead) for lead in leads], :SAMPLES] for r in rows])
-    y = np.array([_positive(r.labels["scp"], classes) for r in rows])
+    y = np.array([labels_of(r, classes) for r in rows])
     return Examples(
         classes=tuple(classes),
         x=preprocess(x.reshape(-1, x.shape[2]), FS_HZ).reshape(len(rows), len(leads), SAMPLES),
@@ -169,5 +170,7 @@ def _starts(n: int, size: int) -> list[int]:
     return sorted({*range(0, max(n - size, 0) + 1, size), max(n - size, 0)})
 
 
-def _positive(statements: dict[str, float], classes: Sequence[str]) -> list[bool]:
+def labels_of(recording: Recording, classes: Sequence[str]) -> list[bool]:
+    """Which of `classes` a PTB-XL recording has."""
+    statements = recording.labels["scp"]
     return [any(s in statements for s in BY_CODE[c].scp) for c in classes]

@@ -75,7 +75,7 @@ def _same_likeness(p: int, plan: Plan, st: State) -> int:
     assert stop <= first + st.tally[p, BEAT_COUNT]
     if stop - first < 2:
         return 0
-    wanted = np.corrcoef(st.wave[p, first:stop].astype(np.float64))
+    wanted = np.atleast_2d(np.corrcoef(st.wave[p, first:stop].astype(np.float64)))
     clear = (np.abs(wanted - plan.shape.alike) > 1e-4) & ~np.eye(stop - first, dtype=bool)
     number = np.arange(first, stop)
     told = (st.like[p, first:stop][:, number // 64] >> (number % 64)) & 1
@@ -102,4 +102,4 @@ def test_an_interval_is_overdue_beside_the_middle_of_those_around() -> None:
 
 def test_bits_are_counted() -> None:
     for value in (0, 1, -1, 0x7FFFFFFFFFFFFFFF, -0x8000000000000000, 0x0123456789ABCDEF):
-        assert shapes.ones(np.int64(value)) == (value & 0xFFFFFFFFFFFFFFFF).bit_count()
+        assert shapes.ones(value) == (value & 0xFFFFFFFFFFFFFFFF).bit_count()
