@@ -15,7 +15,7 @@ from liteheart.errors import Misconfigured
 NAMES: Final = ("beats", "codec", "engines", "pipeline", "live", "export")
 IN_CHROMIUM: Final = ("screen",)  # wants the machine for itself, and is not among `all`
 ALIASES: Final = {"dashboard": "screen"}
-IN_NOISE: Final = ("quality", "onset")  # need the packs of recordings, and are not among `all`
+IN_NOISE: Final = ("quality", "onset", "refresh")  # need the packs of recordings, and are not among `all`
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -3,8 +3,8 @@
     champion on fold 8, lead I (original) | through the device (drifted) --refresh on folds 1-6 through it--> recovered
 
 A share is (refreshed - drifted) / (original - drifted) in macro AUROC over all conditions; the figure sums both over
-the seeds. Intervals draw patients of fold 8 anew, the same for all arms. Each arm of each seed is kept when it is done, and not
-done again for the same champion, settings and code: a run that was stopped goes on.
+the seeds. Intervals draw patients of fold 8 anew, the same for all arms. Each arm of each seed is kept when it is done:
+a run that was stopped goes on, for the same champion, settings and code.
 """
 
 import hashlib
@@ -41,6 +41,7 @@ from liteheart.errors import Misconfigured
 log = logging.getLogger(__name__)
 ARMS: Final = (*BASELINES, "refresh", "refresh+200 verdicts")
 QUICK: Final = replace(REFRESH, steps=20, device=replace(REFRESH.device, windows=120, rounds=1))
+_CODE: Final = ("adapt", "baselines", "device", "grow", "rehearsal", "scenario", "verdicts")
 _VERDICTS: Final = 200
 _DRAWS: Final = 500
 Rows = npt.NDArray[np.int64]
@@ -143,8 +144,8 @@ def _arm(
 def _mark(card: Card, settings: RefreshSettings) -> str:
     """Of all that decides a run but the recordings: weights, settings, and the code that refreshes."""
     found = hashlib.sha256(f"{card.sha256} {settings!r}".encode())
-    for path in sorted(Path(grow.__file__).parent.glob("*.py")):
-        found.update(path.read_bytes())
+    for name in _CODE:
+        found.update((Path(grow.__file__).parent / f"{name}.py").read_bytes())
     return found.hexdigest()[:16]
 
 
@@ -167,7 +168,7 @@ def _figures(
         told = f"95 % {low:.3f} to {high:.3f} over patients; by seed {', '.join(f'{v:.3f}' for v in each)}"
         yield Figure(name, share, "share of the lost macro AUROC", note=told)
         loss = [_loss(world.y, original, run[arm][1], slice(None)) for run in runs]
-        spread = [np.mean([_loss(world.y, original, run[arm][1], rows) for run in runs]) for rows in draws]
+        spread = [float(np.mean([_loss(world.y, original, run[arm][1], rows) for run in runs])) for rows in draws]
         low, high = np.nanpercentile(spread, [2.5, 97.5])
         told = f"95 % {low:.4f} to {high:.4f} over patients; by seed {', '.join(f'{v:.4f}' for v in loss)}"
         suffix = "" if arm == "refresh" else f"_{'verdicts' if arm in names else arm}"

@@ -13,6 +13,7 @@ from alerts.dashboard.app import Office, dashboard_router
 from alerts.dashboard.care import Care
 from alerts.dashboard.feed import InProcessFeed
 from alerts.dashboard.history import History
+from alerts.dashboard.models import Learning
 from alerts.fhir.ports import Sources
 from alerts.limits import with_limits
 from alerts.notify.relay import Relay, senders
@@ -24,6 +25,7 @@ from deploy.explainer import LateExplainer
 from deploy.mosquitto import BrokerFiles
 from deploy.settings import Settings
 from deploy.transport.publisher import EmbeddedPublisher
+from inference.refresh.plan import load_plan
 from ingest.door import Door
 from ingest.gateway import gateway_router
 from ingest.ports import FramePublisher, Record
@@ -315,6 +317,7 @@ def dashboard(settings: Settings, storage: Storage, feed: LiveFeed, clock: Clock
         history=history,
         office=office,
         fhir=(fhir, settings.fhir),
+        learning=Learning(storage.models, storage.refreshes, load_plan(settings.refresh.plan).approval.roles),
     )
 
 

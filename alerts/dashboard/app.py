@@ -14,6 +14,7 @@ from alerts.dashboard.guard import Guard
 from alerts.dashboard.history import History, HistoryApi
 from alerts.dashboard.identity import IdentityApi
 from alerts.dashboard.live import LiveView
+from alerts.dashboard.models import Learning, ModelsApi
 from alerts.dashboard.notes import NotesApi
 from alerts.dashboard.pages import Pages
 from alerts.dashboard.people import PeopleApi
@@ -56,13 +57,15 @@ def dashboard_router(
     history: History | None = None,
     office: Office | None = None,
     fhir: tuple[Sources, FhirSettings] | None = None,
+    learning: Learning | None = None,
 ) -> APIRouter:
     """Page, API and live view. Without `people`, requests from this machine act as the local nurse.
 
     `conditions` are the rows that /api/v1/conditions answers with and that the page takes its names from. Without
     `care` there are no limits and no escalation, and a pause of the sound is the browser's own. Without
     `history` nothing but strips, findings and alarms is looked back at. Without `office` sessions end with the
-    process, nobody is admitted and nothing that is read is noted. Without `fhir` no other system can read.
+    process, nobody is admitted and nothing that is read is noted. Without `fhir` no other system can read; without
+    `learning` nothing is told of the students.
     """
     guard = Guard(
         people,
@@ -89,6 +92,8 @@ def dashboard_router(
         router.include_router(IdentityApi(office.identities, clock, settings).router(guard))
         router.include_router(PeopleApi(office.accounts, guard, clock).router())
         router.include_router(AuditApi(office.trail, settings).router(guard))
+    if learning is not None:
+        router.include_router(ModelsApi(learning, clock).router(guard))
     if fhir is not None:
         router.include_router(fhir_router(fhir[0], guard, fhir[1]))
     router.add_api_websocket_route("/api/v1/live", LiveView(board, feed, guard, clock, settings, care).serve)

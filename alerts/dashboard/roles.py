@@ -1,11 +1,11 @@
 """Who may do what: roles and their rights, and the right that each route asks for. A route without one is refused.
 
-              look  acknowledge  limits  admit  pair  identity  break_glass  note  report  people  audit  fhir
+              look  acknowledge  limits  admit  pair  identity  break_glass  note  report  people  audit  models  fhir
 nurse          x        x          x       x     x       x           x         x      x
-physician      x        x          x       x     x       x           x         x      x                      x
+physician      x        x          x       x     x       x           x         x      x                   x          x
 technician     x                                 x                   x         x      x
-administrator  x        x          x       x     x                   x         x      x       x       x      x
-researcher     x                                                                                             x
+administrator  x        x          x       x     x                   x         x      x       x       x   x          x
+researcher     x                                                                                                     x
 device         its own token, for the gateway alone
 """
 
@@ -30,13 +30,14 @@ class Right(StrEnum):
     REPORT = "report"  # of the shift, of the burden of alarms
     PEOPLE = "people"
     AUDIT = "audit"
+    MODELS = "models"  # sign for a student, let it serve, refuse it, roll it back
     FHIR = "fhir"  # the same over the interface for other systems; over FHIR the audit takes AUDIT
 
 
-_WARD: Final = frozenset(Right) - {Right.PEOPLE, Right.AUDIT, Right.FHIR}
+_WARD: Final = frozenset(Right) - {Right.PEOPLE, Right.AUDIT, Right.FHIR, Right.MODELS}
 RIGHTS: Final[Mapping[str, frozenset[Right]]] = {
     "nurse": _WARD,
-    "physician": _WARD | {Right.FHIR},
+    "physician": _WARD | {Right.FHIR, Right.MODELS},
     "technician": frozenset({Right.LOOK, Right.PAIR, Right.BREAK_GLASS, Right.NOTE, Right.REPORT}),
     "administrator": frozenset(Right) - {Right.IDENTITY},
     "researcher": frozenset({Right.LOOK, Right.FHIR}),
@@ -98,6 +99,13 @@ ROUTES: Final[Mapping[tuple[str, str], frozenset[Right]]] = _FHIR | {
         ("DELETE", "/people/{username}", Right.PEOPLE),
         ("GET", "/audit", Right.AUDIT),
         ("GET", "/audit/chain", Right.AUDIT),
+        ("GET", "/models", Right.LOOK),
+        ("GET", "/models/{version}", Right.LOOK),
+        ("POST", "/models/{version}/approve", Right.MODELS),
+        ("POST", "/models/{version}/promote", Right.MODELS),
+        ("POST", "/models/{version}/refuse", Right.MODELS),
+        ("POST", "/models/{version}/rollback", Right.MODELS),
+        ("GET", "/refresh", Right.LOOK),
     )
 }
 SIGNAL: Final = frozenset(  # reading these of a patient is noted

@@ -20,8 +20,16 @@ from inference.train.calibrate import Floats, fit_undecided, probabilities
 from inference.train.data import Examples
 from inference.train.measure import predict
 
-_SAID_WEIGHT: Final = 2.0  # of what people said of a window, beside one window of rehearsal
 _BATCH: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySettings:
+    """What counts how much where the memory is solved anew; a window through a device counts one."""
+
+    share: float  # of the beats that come from new devices
+    old_weight: float  # of a window as it was
+    said_weight: float = 2.0  # of what people said of a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +60,11 @@ def remember_both(
     shown: Sequence[Batch],
     windows: Batch,
     said: Floats | None,
+    settings: MemorySettings,
     *,
-    share: float,
     seed: int,
 ) -> None:
-    """Solve the memory of `student` anew, `share` of its beats from `shown`: rehearsal as new devices would send it.
+    """Solve the memory of `student` anew, some of its beats from `shown`: rehearsal as new devices would send it.
 
     What people `said` [n, classes] of `windows` is answered too; no beat of theirs is remembered. In place.
     """
@@ -64,13 +72,13 @@ def remember_both(
     if branch is None or branch.memory is None:
         return
     target, weight = _targets(rehearsal)
-    own = [Lessons(read_beats(branch, rehearsal.train.x), target, weight)]
+    own = [Lessons(read_beats(branch, rehearsal.train.x), target, settings.old_weight * weight)]
     others = [Lessons(read_beats(branch, x), target, weight / len(shown)) for x in shown]
-    few = round(share * len(branch.memory.beats)) if others else 0
+    few = round(settings.share * len(branch.memory.beats)) if others else 0
     taught: list[Lessons] = []
     if said is not None and (heard := np.isfinite(said)).any():
         rows = heard.any(axis=1)
-        word, weigh = np.where(heard, said, 0.0)[rows], _SAID_WEIGHT * heard[rows].astype(np.float64)
+        word, weigh = np.where(heard, said, 0.0)[rows], settings.said_weight * heard[rows].astype(np.float64)
         taught.append(Lessons(read_beats(branch, windows[rows]), word, weigh))
     refill(branch, own, others, few=few, seed=seed, ridge=RECALL.ridge, taught=taught)
 

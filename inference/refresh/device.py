@@ -72,7 +72,7 @@ class Guess:
 def guess(windows: Batch, recordings: Batch, settings: DeviceSettings | None = None, *, seed: int = 0) -> Guess | None:
     """The device of `windows` float32 [n, 1, 1000], by `recordings` [m, leads, 1000], both preprocessed.
 
-    None where fewer windows than can tell are given.
+    None where fewer windows than can tell are given, or hardly one holds a beat.
     """
     settings = settings or DeviceSettings()
     if len(windows) < settings.least_windows:
@@ -80,8 +80,10 @@ def guess(windows: Batch, recordings: Batch, settings: DeviceSettings | None = N
     rng = np.random.default_rng(seed)
     windows = windows[_some(len(windows), settings.windows, rng)]
     recordings = recordings[_some(len(recordings), settings.windows, rng)]
-    seen = _World.of(_beats(windows[:, 0]))
-    search = _Search(seen, recordings.astype(np.float64), settings)
+    beats = _beats(windows[:, 0])
+    if len(beats) < settings.least_windows // 2:
+        return None
+    search = _Search(_World.of(beats), recordings.astype(np.float64), settings)
     found = search.run()
     return replace(found, noise=_excess(windows[:, 0], translate(recordings, found)[:, 0]))
 
@@ -196,8 +198,8 @@ def _filtered(x: Floats, band_hz: tuple[float, float], *, zero_phase: bool) -> F
 def _beats(x: Batch) -> Floats:
     """Median beats [n, 80] of windows [n, 1000], as the student reads them; those without a beat are left out."""
     parts = [beat_view(torch.from_numpy(x[i : i + _BATCH, None]))[0][:, 0] for i in range(0, len(x), _BATCH)]
-    beats: Floats = torch.cat(parts).double().numpy()
-    return beats[np.abs(beats).max(axis=1) > 0]
+    beats = np.asarray(torch.cat(parts).numpy(), np.float64)
+    return np.asarray(beats[np.abs(beats).max(axis=1) > 0])
 
 
 def _size(beats: Floats) -> float:

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from inference.distill.semi import binary_kl
 from inference.model.student import Student, channels_last
 from inference.preprocess import Batch
-from inference.refresh.adapt import Calibration, calibrate_anew, remember_both
+from inference.refresh.adapt import Calibration, MemorySettings, calibrate_anew, remember_both
 from inference.refresh.device import DeviceSettings, Guess, guess, noise_like, translate
 from inference.refresh.rehearsal import Rehearsal
 from inference.refresh.state import Bench, fingerprint, load_state, save_state
@@ -53,7 +53,7 @@ class Paused(LiteHeartError):
 class RefreshSettings:
     """How much is learned, and from what. What was tried beside these values: docs/notebook.md."""
 
-    steps: int = 800
+    steps: int = 700
     batch: int = 24  # windows a step: so many of rehearsal as it was, as many through devices
     pool_batch: int = 24  # windows a step that nobody labelled
     said_batch: int = 8  # windows a step of which somebody said something
@@ -63,13 +63,16 @@ class RefreshSettings:
     weight_decay: float = 0.01
     warm: float = 0.1  # of the steps
     translate: bool = True  # rehearsal through the guessed devices
-    own: Own = "agree"  # with the slow average; hard: the champion's yes and no; mean: Tarvainen & Valpola
+    # What unlabelled windows say of their conditions: agree with the slow average (which stands in for none where there
+    # is no rehearsal), the champion's hard yes and no, or the mean teacher of Tarvainen & Valpola.
+    own: Own = "none"
     own_weight: float = 1.0
     said_weight: float = 0.5
     average: float = 0.99  # decay of the slow average
     other_lead_share: float = 0.2  # of rehearsal as it was, read by its second lead: what is known of it is kept
     anchor: float = 1.0  # without rehearsal: weight of the champion's answers
-    memory_share: float = 0.5  # of the remembered beats that come from the new devices
+    memory_share: float = 0.35  # of the remembered beats that come from the new devices
+    old_weight: float = 2.0  # in the memory, of a window as it was beside one through a device
     most_devices: int = 4  # that are guessed, those with most windows first
     device: DeviceSettings = field(default_factory=DeviceSettings)
     state_every: int = 50  # steps
@@ -187,7 +190,8 @@ class _Run:
         optimiser = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
         self.bench = Bench(learner, copy.deepcopy(learner).requires_grad_(False).eval(), optimiser)
         self.champion = copy.deepcopy(champion).requires_grad_(False).eval()
-        self.word = predict(self.champion, stored.x) if settings.own == "hard" or rehearsal is None else None
+        self.own: Own = "agree" if settings.own == "none" and rehearsal is None else settings.own
+        self.word = predict(self.champion, stored.x) if self.own == "hard" or rehearsal is None else None
         self.said = np.flatnonzero(np.isfinite(stored.said).any(axis=1)) if stored.said is not None else _NONE
         self.soft = None if rehearsal is None else _logits(rehearsal.soft)
 
@@ -246,7 +250,7 @@ class _Run:
 
     def _new(self, rng: np.random.Generator) -> Rows:
         n = len(self.stored.x)
-        wanted = self.settings.own != "none" and n > 0
+        wanted = self.own != "none" and n > 0
         return rng.integers(0, n, self.settings.pool_batch) if wanted else _NONE
 
     def _taught(self, logits: torch.Tensor, rows: Rows) -> torch.Tensor:
@@ -274,14 +278,14 @@ class _Run:
         loss = logits.new_zeros(())
         if self.word is not None:
             champion = torch.from_numpy(self.word[rows]).float()
-            if settings.own == "hard":
+            if self.own == "hard":
                 sure = torch.tanh(champion / 2).abs() > _SURE
                 each = F.binary_cross_entropy_with_logits(logits, (champion > 0).float(), reduction="none")
                 return (each * sure).mean()
             loss = loss + settings.anchor * binary_kl(logits, champion).mean()
         with torch.no_grad():
             slow = self._read(self.bench.average, disturb(moved, WEAK, g))
-        if settings.own == "mean":
+        if self.own == "mean":
             return loss + (torch.sigmoid(logits) - torch.sigmoid(slow)).square().mean()
         return loss + binary_kl(logits, slow).mean()
 
@@ -313,7 +317,8 @@ def _finish(run: _Run, rehearsal: Rehearsal | None, settings: RefreshSettings, s
     shown = [x + noise_like(told, len(x), x.shape[2], rng) for x, (told, _) in zip(run.shown, run.devices, strict=True)]
     calibration = None
     if rehearsal is not None and (shown or len(run.said)):
-        remember_both(student, rehearsal, shown, run.stored.x, run.stored.said, share=settings.memory_share, seed=seed)
+        parts = MemorySettings(settings.memory_share, settings.old_weight)
+        remember_both(student, rehearsal, shown, run.stored.x, run.stored.said, parts, seed=seed)
     if rehearsal is not None:
         calibration = calibrate_anew(student, rehearsal, [told for told, _ in run.devices], seed=seed)
     if not all(bool(torch.isfinite(v).all()) for v in student.state_dict().values() if v.is_floating_point()):

@@ -80,6 +80,13 @@ PUT    /people/{username}                    a
 DELETE /people/{username}                    a
 GET    /audit                                a
 GET    /audit/chain                          a
+GET    /models                               nptar
+GET    /models/{version}                     nptar
+POST   /models/{version}/approve             pa
+POST   /models/{version}/promote             pa
+POST   /models/{version}/refuse              pa
+POST   /models/{version}/rollback            pa
+GET    /refresh                              nptar
 """
 FHIR = """
 /Patient        par

@@ -3,8 +3,10 @@
 Twenty cases on a ward of simulated patients, each with the real store, harvest, growing, gate and registry.
 """
 
+import hashlib
 import itertools
 import json
+import re
 import resource
 import shutil
 import signal
@@ -21,9 +23,12 @@ from sqlalchemy import update
 
 from deploy import wiring
 from deploy.playback import analyse
+from deploy.refresh.held import Held
+from deploy.refresh.learn import grow_phase, harvest_phase
 from deploy.refresh.method import RefreshMethod
 from deploy.refresh.run import Refresher
 from deploy.settings import Settings, load
+from deploy.succession import made_of
 from inference.model.card import load_card
 from inference.model.checkpoint import load_student, save_checkpoint
 from inference.preprocess import preprocess
@@ -146,9 +151,6 @@ def exam(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write_plan(exam: Path, path: Path) -> None:
     """The shipped one on the test set above; a simulated one tells less of calibration."""
-    import hashlib
-    import re
-
     digest = hashlib.sha256((exam / "exam.npz").read_bytes()).hexdigest()
     text = re.sub(r"(?m)^sha256 *=.*\n", "", SHIPPED_PLAN.read_text())
     text = text.replace("[exam]", f'[exam]\nsha256 = "{digest}"\n#', 1).replace("resamples = 500", "resamples = 50")
@@ -226,7 +228,7 @@ def words(ward: Ward, everybody: list[Lying], by: dict[str, Callable[[bool], boo
             )
             ward.storage.monitor.commit(Batch(alarms=[AlarmEvent(alarm, "raised", onset_us, onset_us)]))
             reason = "true-actioned" if says(af) else "false-algorithm"
-            ward.storage.board.acknowledge(name, nurse, onset_us + S, reason=reason)
+            ward.storage.board.acknowledge(name, nurse, reason, onset_us + S)
 
 
 def test_01_flipped_verdicts_are_found_out_and_the_pool_is_refused(ward: Ward, everybody: list[Lying]) -> None:
@@ -291,8 +293,6 @@ def candidate(ward: Ward, change: Callable[[dict[str, Any]], None]) -> Refresher
 
 
 def standing_at_the_gate(ward: Ward, folder: Path) -> Refresher:
-    from deploy.succession import made_of
-
     ward.storage.models.ship(made_of(SHIPPED), NOW)
     made = replace(made_of(folder), parent=CHAMPION)
     ward.storage.models.register(made, "refresh", NOW)
@@ -305,9 +305,6 @@ def stopped_before(ward: Ward, phase: str) -> Refresher:
     """An attempt that has broken off just before it came to `phase`."""
     refresher = ward.refresher()
     found = ward.storage.refreshes.begin("host", NOW, 60 * S)
-    from deploy.refresh.held import Held
-    from deploy.refresh.learn import grow_phase, harvest_phase
-
     held = Held(found, ward.storage.refreshes, ward.clock, 60 * S)
     refresher._unchanged(held)
     for name, step in (("harvest", harvest_phase), ("grow", grow_phase)):
@@ -412,6 +409,7 @@ def now(self, phase, share=0.0, **detail):
     if (phase, share >= float(sys.argv[3])) == (sys.argv[2], True):
         os.kill(os.getpid(), signal.SIGKILL)
 held.Held.now = now
+held.Held.progress = lambda self, share: self.now(self.refresh.phase, share)
 Refresher(settings, storage, RefreshMethod(settings.refresh), ManualClock(int(sys.argv[4])), "killed").step()
 """
 
@@ -437,7 +435,7 @@ def config(ward: Ward) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("phase", "share"), [("harvest", 0.9), ("grow", 0.01), ("gate", 0.2)])
+@pytest.mark.parametrize(("phase", "share"), [("harvest", 0.9), ("grow", 0.5), ("gate", 0.2)])
 def test_16_killed_in_the_middle_and_gone_on_with(ward: Ward, phase: str, share: float) -> None:
     run = [sys.executable, "-c", SCRIPT, str(config(ward)), phase, str(share), str(NOW)]
     done = subprocess.run(run, timeout=300, capture_output=True, text=True)
@@ -480,12 +478,13 @@ def test_18_whoever_lost_the_lease_writes_nothing_more(ward: Ward) -> None:
 
 
 def test_19_the_disk_is_full(ward: Ward) -> None:
+    """For what is larger than the student, that is: the database goes on writing its few pages."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ward.storage.models.ship(made_of(SHIPPED), NOW)
     ward.close()
     ward.storage = wiring.open_storage(ward.settings)
     refresher = ward.refresher()
-    refresher._house.storage.models.champion()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
     try:
         found = refresher.step()
     finally:

@@ -25,10 +25,10 @@ F32 = npt.NDArray[np.float32]
 
 
 def signal(fs: int, seconds: int, seed: int) -> F32:
-    """Beats of two shapes over faint noise, so that peaks stand out or do not, with gaps up to a second."""
+    """Beats of two shapes over noise that comes and goes, so that peaks stand out or do not, with gaps up to a second."""
     rng = np.random.default_rng(seed)
     t = np.arange(fs * seconds) / fs
-    x = 0.01 * (1 + np.sin(t / 7)) * rng.standard_normal(len(t))
+    x = 0.05 * (1 + np.sin(t / 7)) * rng.standard_normal(len(t))
     for at in np.cumsum(rng.uniform(0.5, 0.8, 2 * seconds)):
         width = 0.012 if rng.random() < 0.8 else 0.03
         x += np.exp(-((t - at) ** 2) / (2 * width**2)) - 0.3 * np.exp(-((t - at - 0.03) ** 2) / (2 * width**2))

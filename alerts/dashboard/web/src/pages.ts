@@ -42,6 +42,7 @@ export const PAGES: readonly PageEntry[] = [
   { name: "admit", label: t.pageNames.admit, right: "pair", load: () => import("./office/admit.ts") },
   { name: "people", label: t.pageNames.people, right: "people", load: () => import("./office/people.ts") },
   { name: "audit", label: t.pageNames.audit, right: "audit", load: () => import("./office/audit.ts") },
+  { name: "models", label: t.pageNames.models, right: "models", load: () => import("./office/models.ts") },
   { name: "account", label: null, load: () => import("./office/account.ts") },
 ];
 

@@ -1,4 +1,4 @@
-"""Few labels, one loop, resumable runs, a table, a refresh: on synthetic hearts that two leads tell apart."""
+"""Few labels, one loop, resumable runs, a table: on synthetic hearts that two leads tell apart."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,6 @@ from inference.distill.guide import Ensemble, calibrated
 from inference.distill.loop import Budget, distil
 from inference.distill.objective import arm
 from inference.distill.plots import by_condition, plot_gap
-from inference.distill.refresh import refresh_student
 from inference.distill.scarce import scarce, together
 from inference.distill.table import make_table, markdown
 from inference.distill.teachers import TeacherSettings, load_ensemble, save_ensemble, teach
@@ -250,35 +249,6 @@ def test_figures_are_right_by_hand() -> None:
     assert measure(_scored(np.repeat(p, 2, 1), np.repeat(y, 2, 1)))["superclasses"]["auroc"] == 1.0
     assert gap_closed(0.82, 0.80, 0.84) == 0.5
     assert gap_closed(0.82, 0.80, 0.79) is None
-
-
-@pytest.mark.parametrize("with_teacher", [False, True])
-def test_a_serving_student_is_refreshed_on_new_windows_and_stays_itself(with_teacher: bool) -> None:
-    data = _hearts()
-    train, test, new = data.take(data.folds < 7), data.take(data.folds == 8), _hearts(128, seed=7)
-    student = distil(Student(_seeded()), train, arm("scratch"), Budget(steps=40, batch=16), seed=1)
-    before = predict(student, test.x)
-    teacher = distil(Teacher(TEACHERS.shape(2)), train, arm("scratch"), Budget(steps=40, batch=16), seed=1)
-    windows = new.x if with_teacher else new.x[:, :1]
-    budget = Budget(steps=20, batch=16, unlabelled_batch=32, learning_rate=3e-4)
-    fresh = refresh_student(
-        student,
-        windows,
-        teacher=teacher if with_teacher else None,
-        rehearsal=train if with_teacher else None,
-        budget=budget,
-    )
-    assert np.array_equal(predict(student, test.x), before)
-    assert not np.array_equal(predict(fresh, test.x), before)
-    assert macro_auroc(predict(fresh, test.x), test.y) > 0.95
-
-
-def test_a_refresh_refuses_what_cannot_be() -> None:
-    data = _hearts(32)
-    with pytest.raises(ValueError, match="windows have 1 leads, the teacher reads 12"):
-        refresh_student(Student(SHAPE), data.x[:, :1], teacher=Teacher(TEACHERS.shape(2)))
-    with pytest.raises(PatientLeak):
-        refresh_student(Student(SHAPE), data.x, rehearsal=data, validation=data)
 
 
 def test_an_ensemble_says_the_mean_of_its_members() -> None:

@@ -81,7 +81,8 @@ def test_wfdb_gives_back_every_sample(samples: Samples, fs_hz: float, gain: floa
         record = wfdb.rdrecord(f"{folder}/r1", physical=False, return_res=32)
         physical = wfdb.rdrecord(f"{folder}/r1").p_signal[:, 0]
     assert np.array_equal(record.d_signal[:, 0], samples)
-    assert (record.fs, record.adc_gain, record.baseline, record.units) == (fs_hz, [gain], [0], ["mV"])
+    assert (record.adc_gain, record.baseline, record.units) == ([gain], [0], ["mV"])
+    assert record.fs == pytest.approx(fs_hz, abs=1e-8), "the reader takes a rate within 1e-8 of a whole one for that"
     assert record.checksum[0] % 65536 == record.calc_checksum()[0] % 65536, "with its sign, as the guide says"
     assert np.allclose(physical, samples / gain, rtol=1e-12), "also the lowest value, which format 16 takes for missing"
     assert (record.base_date, record.base_time) == (BEGIN.date(), BEGIN.time())

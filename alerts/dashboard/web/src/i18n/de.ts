@@ -18,6 +18,7 @@ const t: Strings["t"] = {
     admit: "Aufnahmen",
     people: "Personen",
     audit: "Protokoll",
+    models: "Modelle",
   },
   noPage: "Diese Seite gibt es nicht.",
   toWall: "Zurück zur Wand",

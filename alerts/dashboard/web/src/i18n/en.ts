@@ -40,6 +40,7 @@ const t = {
     admit: "Admissions",
     people: "People",
     audit: "Audit",
+    models: "Models",
   },
   noPage: "There is no such page.",
   toWall: "Back to the wall",

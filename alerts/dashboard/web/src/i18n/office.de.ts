@@ -13,6 +13,7 @@ export const de: OfficeStrings = {
     pair: "Geräte koppeln und beenden",
     identity: "Identität sehen",
     break_glass: "Notfallzugriff",
+    models: "Für Rhythmusmodelle unterschreiben",
     fhir: "Lesen über FHIR",
     note: "Notizen, Übergabe",
     report: "Schicht, Alarmlast",

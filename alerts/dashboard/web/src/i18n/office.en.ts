@@ -10,6 +10,7 @@ const rights: Record<Right, string> = {
   pair: "Pair and end devices",
   identity: "See identity",
   break_glass: "Break the glass",
+  models: "Sign for rhythm models",
   fhir: "Read by FHIR",
   note: "Notes, hand over",
   report: "Shift, alarm burden",

@@ -15,6 +15,7 @@ export type Right =
   | "note"
   | "report"
   | "break_glass"
+  | "models"
   | "fhir";
 
 export interface Alarm {

@@ -13,10 +13,10 @@ const ward: readonly Right[] = [
   "report",
 ];
 
-export const RIGHTS: readonly Right[] = [...ward, "people", "audit", "fhir"];
+export const RIGHTS: readonly Right[] = [...ward, "people", "audit", "models", "fhir"];
 export const OF_ROLE: Readonly<Record<Role, readonly Right[]>> = {
   nurse: ward,
-  physician: [...ward, "fhir"],
+  physician: [...ward, "models", "fhir"],
   technician: ["look", "pair", "break_glass", "note", "report"],
   administrator: RIGHTS.filter((right) => right !== "identity"),
   researcher: ["look", "fhir"],
