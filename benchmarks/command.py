@@ -14,6 +14,7 @@ from liteheart.errors import Misconfigured
 
 NAMES: Final = ("beats", "codec", "engines", "pipeline", "live", "export")
 IN_CHROMIUM: Final = ("screen",)  # wants the machine for itself, and is not among `all`
+BESIDE: Final = ("refresh_load",)  # two turns of everything, and not among `all`
 ALIASES: Final = {"dashboard": "screen"}
 IN_NOISE: Final = ("quality", "onset", "refresh")  # need the packs of recordings, and are not among `all`
 
@@ -21,7 +22,7 @@ IN_NOISE: Final = ("quality", "onset", "refresh")  # need the packs of recording
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0, or 1 when a benchmark could not run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="one JSON line a figure")
-    parser.add_argument("name", choices=[*NAMES, *IN_CHROMIUM, *ALIASES, *IN_NOISE, "all", "write-docs"])
+    parser.add_argument("name", choices=[*NAMES, *IN_CHROMIUM, *BESIDE, *ALIASES, *IN_NOISE, "all", "write-docs"])
     parser.add_argument("--quick", action="store_true", help="small and short: all of them within a minute")
     parser.add_argument("--seed", type=int, default=1, help="of the simulated signal and of what is drawn (1)")
     parser.add_argument(

@@ -20,6 +20,12 @@ def add_config_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML; variables win over it")
 
 
+def add_store_arguments(parser: argparse.ArgumentParser) -> None:
+    """--config, --data: for commands that work on the database without being a role."""
+    add_config_argument(parser)
+    parser.add_argument("--data", metavar="DIR", type=Path, help="data folder of the embedded system (data)")
+
+
 def add_role_arguments(parser: argparse.ArgumentParser) -> None:
     """--config, --host, --port."""
     add_config_argument(parser)

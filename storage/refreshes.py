@@ -58,7 +58,8 @@ class Refreshes:
         fresh = {"phase": PHASES[0], "share": 0.0, "detail": "{}", "holder": holder, "lease_us": now_us + lease_us}
         fresh |= {"began_us": now_us, "told_us": now_us, "reason": "", "one": 1, "salt": secrets.token_bytes(_SALT)}
         with writing(self._engine) as connection:
-            if connection.execute(insert_ignoring(connection, refreshes), fresh).rowcount:
+            began = insert_ignoring(connection, refreshes).values(fresh).returning(refreshes.c.id)
+            if connection.execute(began).one_or_none() is not None:
                 found = _going_on(connection)
                 note(connection, Deed(now_us, holder, "refresh-began", _name(found)))
                 return found

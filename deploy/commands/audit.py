@@ -4,7 +4,7 @@ import argparse
 import json
 
 from deploy import wiring
-from deploy.role import add_config_argument
+from deploy.role import add_store_arguments
 from deploy.settings import load
 from liteheart.errors import Poison
 from liteheart.ids import PatientId
@@ -14,7 +14,7 @@ EXIT_BROKEN = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """verify [--noted HEX] | archive [PATIENT ...]."""
-    add_config_argument(parser)
+    add_store_arguments(parser)
     actions = parser.add_subparsers(dest="action", required=True)
     verify = actions.add_parser(
         "verify", help="check every row against the one before; status 1 names the first that does not hold"
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _archive(args: argparse.Namespace) -> int:
     """Every patient's chain; the first that does not hold is told. Needs no key."""
-    storage = wiring.open_storage(load(args.config))
+    storage = wiring.open_storage(load(args.config, data_dir=args.data))
     try:
         names, blocks = [PatientId(p) for p in args.patients] or storage.archive.patients(), 0
         for patient in names:
@@ -51,7 +51,7 @@ def _archive(args: argparse.Namespace) -> int:
 def _audit(args: argparse.Namespace) -> int:
     """`head` is worth noting outside of this machine: whoever rewrites all rows cannot keep it."""
     noted = _digest(args.noted)
-    storage = wiring.open_storage(load(args.config))
+    storage = wiring.open_storage(load(args.config, data_dir=args.data))
     try:
         found = storage.audit.verify(noted)
     finally:

@@ -5,7 +5,7 @@ import json
 
 from alerts.fhir import scopes
 from deploy import wiring
-from deploy.role import add_config_argument
+from deploy.role import add_store_arguments
 from deploy.settings import load
 from liteheart.clock import SystemClock
 from liteheart.errors import Poison
@@ -13,7 +13,7 @@ from liteheart.errors import Poison
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """add NAME --scope SCOPE ... [--patient PATIENT ...] | revoke NAME | list."""
-    add_config_argument(parser)
+    add_store_arguments(parser)
     actions = parser.add_subparsers(dest="action", required=True)
     add = actions.add_parser("add", help="register a system; prints its token")
     add.add_argument("name")
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "add":
         granted = [*dict.fromkeys(args.scope), *dict.fromkeys(map(scopes.launch, args.patient))]
         scopes.parse(granted)
-    storage = wiring.open_storage(load(args.config))
+    storage = wiring.open_storage(load(args.config, data_dir=args.data))
     now_us = SystemClock().now_us()
     try:
         if args.action == "add":

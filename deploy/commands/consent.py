@@ -4,7 +4,7 @@ import argparse
 import json
 
 from deploy import wiring
-from deploy.role import add_config_argument
+from deploy.role import add_store_arguments
 from deploy.settings import load
 from liteheart.clock import SystemClock
 from liteheart.errors import Poison
@@ -16,7 +16,7 @@ from storage.subjects import SEXES, Subject
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """give|withdraw PATIENT SCOPE... | show PATIENT | describe PATIENT [--site --sex --birth-year]."""
-    add_config_argument(parser)
+    add_store_arguments(parser)
     actions = parser.add_subparsers(dest="action", required=True)
     for name, told in (("give", "the patient agrees"), ("withdraw", "the patient does not agree any more")):
         action = actions.add_parser(name, help=told)
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write it down, or show it."""
-    storage = wiring.open_storage(load(args.config))
+    storage = wiring.open_storage(load(args.config, data_dir=args.data))
     patient = PatientId(args.patient)
     try:
         if not storage.subjects.knows(patient):

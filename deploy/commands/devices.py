@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deploy import wiring
 from deploy.mosquitto import QUEUE_MB, BrokerFiles, Listeners
-from deploy.role import add_config_argument
+from deploy.role import add_store_arguments
 from deploy.settings import Settings, load
 from liteheart.clock import SystemClock
 from liteheart.errors import Poison
@@ -15,7 +15,7 @@ from liteheart.ids import DeviceId, PatientId
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """add DEVICE PATIENT [--bed BED] | revoke DEVICE | mosquitto --out DIR."""
-    add_config_argument(parser)
+    add_store_arguments(parser)
     actions = parser.add_subparsers(dest="action", required=True)
     add = actions.add_parser("add", help="register a device; prints its token")
     add.add_argument("device")
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Register, revoke or write."""
-    settings = load(args.config)
+    settings = load(args.config, data_dir=args.data)
     storage = wiring.open_storage(settings)
     now_us = SystemClock().now_us()
     try:

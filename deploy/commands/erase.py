@@ -6,7 +6,7 @@ import json
 import logging
 
 from deploy import wiring
-from deploy.role import add_config_argument
+from deploy.role import add_store_arguments
 from deploy.settings import Settings, load
 from liteheart.clock import SystemClock
 from liteheart.errors import Misconfigured, Poison
@@ -21,7 +21,7 @@ _MOST = 200  # characters of a reason
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """PATIENT [--by WHO --reason TEXT --yes] [--force]."""
-    add_config_argument(parser)
+    add_store_arguments(parser)
     parser.add_argument("patient", help="the pseudonym")
     parser.add_argument("--by", help="who decided so, for the audit")
     parser.add_argument("--reason", help="why, for the audit; no names")
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Erase, or tell what would go. There is no way back."""
-    settings = load(args.config)
+    settings = load(args.config, data_dir=args.data)
     patient = PatientId(args.patient)
     if args.yes and not (args.by and args.reason):
         raise Poison("--by", "and --reason are needed: an erasure is audited")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy import wiring
-from deploy.role import add_config_argument
+from deploy.role import add_store_arguments
 from deploy.settings import Settings, load
 from liteheart.clock import SystemClock
 from liteheart.errors import Conflict, Misconfigured, Poison
@@ -25,8 +25,7 @@ _TOLD_EVERY_S = 0.5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--format F --out DIR with a cohort; or --bundle PATIENT --out FILE."""
-    add_config_argument(parser)
-    parser.add_argument("--data", metavar="DIR", type=Path, help="data folder of the embedded system (data)")
+    add_store_arguments(parser)
     parser.add_argument("--out", metavar="PATH", type=Path, required=True, help="a folder that is not there yet")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--format", choices=FORMATS, help="de-identified")

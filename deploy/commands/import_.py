@@ -44,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--with-identity", action="store_true", help="keep names and ids of the files, sealed; else they are dropped"
     )
-    parser.add_argument("--data", metavar="DIR", type=Path, help="data folder of the embedded system (data)")
 
 
 def run(args: argparse.Namespace) -> int:

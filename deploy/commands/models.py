@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from deploy import wiring
-from deploy.role import add_config_argument
+from deploy.role import add_store_arguments
 from deploy.settings import load
 from liteheart.clock import SystemClock
 from liteheart.errors import Poison
@@ -18,7 +18,7 @@ _NEEDS_VERSION = ("show", "approve", "promote", "refuse")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """list | show V | approve V --weights HEX | promote V | refuse V --reason | rollback --reason."""
-    add_config_argument(parser)
+    add_store_arguments(parser)
     parser.add_argument("action", choices=["list", "show", "approve", "promote", "refuse", "rollback"])
     parser.add_argument("version", nargs="?", help="as `list` prints it")
     parser.add_argument("--weights", default="", help="approve: 12 or more hex digits of the weights' SHA-256")
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         raise Poison("version", f"belongs to {', '.join(_NEEDS_VERSION)} and to no other action")
     if args.action in ("refuse", "rollback") and not args.reason:
         raise Poison("--reason", "must say why")
-    storage = wiring.open_storage(load(args.config))
+    storage = wiring.open_storage(load(args.config, data_dir=args.data))
     try:
         return _act(storage.models, args)
     finally:

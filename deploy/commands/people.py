@@ -7,7 +7,7 @@ import sys
 
 from deploy import wiring
 from deploy.environment import environment
-from deploy.role import add_config_argument
+from deploy.role import add_store_arguments
 from deploy.settings import load
 from liteheart.errors import Poison
 
@@ -16,7 +16,7 @@ ROLES = ("nurse", "physician", "technician", "administrator", "researcher")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """add USERNAME --role ROLE | password USERNAME | role USERNAME --role ROLE | remove USERNAME | list."""
-    add_config_argument(parser)
+    add_store_arguments(parser)
     parser.add_argument("action", choices=["add", "password", "role", "remove", "list"])
     parser.add_argument("username", nargs="?", help="for all but list, which prints a JSON line for each")
     parser.add_argument("--role", choices=ROLES, default="nurse")
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if (args.username is None) != (args.action == "list"):
         raise Poison("username", "belongs to every action but list")
     password = _password() if args.action in ("add", "password") else ""
-    storage = wiring.open_storage(load(args.config))
+    storage = wiring.open_storage(load(args.config, data_dir=args.data))
     people = storage.people
     try:
         if args.action == "list":

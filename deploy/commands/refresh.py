@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import threading
-from typing import Any
+from typing import Any, Final
 
 from deploy import wiring
 from deploy.role import add_config_argument, configure_logging
@@ -18,7 +18,7 @@ from liteheart.errors import Conflict, Retryable
 from storage.refreshes import Refresh
 
 log = logging.getLogger(__name__)
-_NICE = 15  # live scoring goes first
+NICE: Final = 15  # live scoring goes first
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     settings = load(args.config)
     configure_logging(settings)
     with contextlib.suppress(OSError):
-        os.nice(_NICE)
+        os.nice(NICE)
     storage = wiring.open_storage(settings)
     try:
         return _run(settings, storage, args)

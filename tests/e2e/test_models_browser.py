@@ -34,11 +34,11 @@ DRIFT = "north, lead I, 250 Hz, 200/mV: noise_mv has shifted (index 0.61, chance
 
 
 class House:
-    """`liteheart up --sign-in` with a candidate that waits for a signature, and one that was refused."""
+    """`liteheart up --sign-in` with a candidate that waits for a signature."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "data"
-        self.candidate, self.refused = self._prepare(folder, 0.01), ""
+        self.candidate = self._prepare(folder, 0.01)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -108,10 +108,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def signed_in(chromium: Browser, house: House, name: str, locale: str = "en-GB") -> Page:
     page = chromium.new_context(locale=locale, viewport={"width": 1400, "height": 1000}).new_page()
-    page.goto(f"{house.url}/#/models")
-    page.locator("input[name=username]").fill(name)
-    page.locator("input[name=password]").fill(f"{name}-secret")
+    page.goto(house.url)
+    page.locator("#username").fill(name)
+    page.locator("#password").fill(f"{name}-secret")
     page.keyboard.press("Enter")
+    expect(page.locator(".user")).to_have_text(name, timeout=30_000)
+    page.goto(f"{house.url}/#/models")
     return page
 
 

@@ -24,7 +24,6 @@ from inference.preprocess import SAMPLES
 from inference.train.data import Examples, unlabelled
 from inference.train.evaluate import macro_auroc
 from inference.train.measure import predict
-from inference.train.split import PatientLeak
 from inference.train.views import STRONG, WEAK, ViewSettings, disturb, move
 
 CLASSES = ("NORM", "AFIB")  # a superclass and a statement; what the figures group by

@@ -18,6 +18,7 @@ export const de: ModelsStrings = {
   reason: "Grund",
   actions: "Aktionen",
   serves: "im Dienst",
+  served: "Früher eingesetzt",
   none: "\u2013",
   show: "Einzelheiten",
   gate: (version) => `Prüfung von ${version}`,

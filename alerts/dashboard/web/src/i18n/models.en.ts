@@ -34,6 +34,7 @@ export const en = {
   reason: "Reason",
   actions: "Actions",
   serves: "in service",
+  served: "Served before",
   none: "\u2013",
   show: "Details",
   gate: (version: string): string => `Gate of ${version}`,

@@ -132,7 +132,8 @@ class Models implements Page {
 
   #row(line: Line, serves: boolean): HTMLTableRowElement {
     const { version, status } = line;
-    const state = serves ? el("strong", { text: `${stepName(status)} \u2013 ${w.serves}` }) : stepName(status);
+    const served = status === "promoted" || status === "restored";
+    const state = serves ? el("strong", { text: w.serves }) : served ? w.served : stepName(status);
     const may = this.#app.station.may("models");
     const does = (text: string, onclick: () => unknown) =>
       button(text, onclick, { "aria-label": `${text}: ${version}` });
