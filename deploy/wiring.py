@@ -32,7 +32,7 @@ from ingest.ports import FramePublisher, Record
 from liteheart.board import LiveMessage
 from liteheart.clock import Clock
 from liteheart.conditions import CONDITIONS
-from liteheart.errors import Poison
+from liteheart.errors import Misconfigured, Poison
 from liteheart.metrics import Metrics
 from liteheart.topics import ALL
 from storage.admissions import Admissions
@@ -317,8 +317,17 @@ def dashboard(settings: Settings, storage: Storage, feed: LiveFeed, clock: Clock
         history=history,
         office=office,
         fhir=(fhir, settings.fhir),
-        learning=Learning(storage.models, storage.refreshes, load_plan(settings.refresh.plan).approval.roles),
+        learning=Learning(storage.models, storage.refreshes, _signers(settings)),
     )
+
+
+def _signers(settings: Settings) -> tuple[str, ...]:
+    """The roles that may sign for a student; nobody by a plan that cannot be read, which must not cost the screen."""
+    try:
+        return load_plan(settings.refresh.plan).approval.roles
+    except Misconfigured as error:
+        log.error("nobody can sign for a student: %s", error)
+        return ()
 
 
 def notifier(settings: Settings, storage: Storage, clock: Clock, metrics: Metrics) -> Relay:

@@ -79,7 +79,7 @@ class ModelsApi:
         """Sign for it. The weights are named, so that nobody signs for others than were looked at."""
         person = request.state.person
         if person.role not in self._signers:
-            raise Refused(403, "role", f"the plan lets {' and '.join(sorted(self._signers))} sign")
+            raise Refused(403, "role", f"the plan lets {' and '.join(sorted(self._signers)) or 'nobody'} sign")
         by, name = person.username, ModelVersion(version)
         self._do(lambda: self._registry.approve(name, said.weights, by, said.reason, self._now))
         return self._done(request, "approved", version)

@@ -7,8 +7,8 @@ import logging
 import os
 import signal
 import socket
-import threading
-from typing import Any, Final
+import time
+from typing import Any, Final, NoReturn
 
 from deploy import wiring
 from deploy.role import add_config_argument, configure_logging
@@ -51,12 +51,10 @@ def _run(settings: Settings, storage: wiring.Storage, args: argparse.Namespace) 
         return 0
     holder = f"{socket.gethostname()}-{os.getpid()}"
     refresher = Refresher(settings, storage, RefreshMethod(settings.refresh), SystemClock(), holder)
-    stop = threading.Event()
     if not args.once:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
+        signal.signal(signal.SIGTERM, _leave)
     begin = args.now
-    while not stop.is_set():
+    while True:
         status = 0
         try:
             if begin or refresher.due():
@@ -72,8 +70,12 @@ def _run(settings: Settings, storage: wiring.Storage, args: argparse.Namespace) 
             log.warning("storage does not answer: %s", error)
         if args.once:
             return status
-        stop.wait(settings.refresh.look_s)
-    return 0
+        time.sleep(settings.refresh.look_s)
+
+
+def _leave(*_: object) -> NoReturn:
+    """Now, whatever goes on: an attempt is made to be broken off."""
+    raise SystemExit(0)
 
 
 def line(refresh: Refresh) -> dict[str, Any]:

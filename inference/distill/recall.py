@@ -88,17 +88,20 @@ def refill(
     seed: int,
     ridge: float,
     taught: Sequence[Lessons] = (),
+    keep: bool = False,
 ) -> None:
     """Remember beats of `own`, `few` of them of `others`, and solve for what is answered to them from both.
 
-    Of `taught` the answers are learned too, but no beat is remembered.
+    With `keep` those of `own` are what is remembered already, as many as there is room for. Of `taught` the answers are
+    learned too, but no beat is remembered.
+
     Raises ValueError for a branch without memory.
     """
     memory = branch.memory
     if memory is None:
         raise ValueError("this branch has no memory")
-    rng = np.random.default_rng(seed)
-    beats = _some(own, len(memory.beats) - few, rng)
+    rng, n = np.random.default_rng(seed), len(memory.beats)
+    beats = memory.beats[torch.from_numpy(rng.permutation(n)[: n - few])] if keep else _some(own, n - few, rng)
     if few:
         beats = torch.cat([beats, _some(others, few, rng)])
     prior = _mean(own)

@@ -29,7 +29,7 @@ class MemorySettings:
 
     share: float  # of the beats that come from new devices
     old_weight: float  # of a window as it was
-    said_weight: float = 2.0  # of what people said of a window
+    said_weight: float = 1.0  # of what people said of a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ def remember_both(
 ) -> None:
     """Solve the memory of `student` anew, some of its beats from `shown`: rehearsal as new devices would send it.
 
-    What people `said` [n, classes] of `windows` is answered too; no beat of theirs is remembered. In place.
+    The other beats it has already. What people `said` [n, classes] of `windows` is answered too, and no beat of theirs
+    is remembered. In place.
     """
     branch = student.beats
     if branch is None or branch.memory is None:
@@ -75,12 +76,12 @@ def remember_both(
     own = [Lessons(read_beats(branch, rehearsal.train.x), target, settings.old_weight * weight)]
     others = [Lessons(read_beats(branch, x), target, weight / len(shown)) for x in shown]
     few = round(settings.share * len(branch.memory.beats)) if others else 0
-    taught: list[Lessons] = []
+    taught, full = list[Lessons](), bool(branch.memory.full)
     if said is not None and (heard := np.isfinite(said)).any():
         rows = heard.any(axis=1)
         word, weigh = np.where(heard, said, 0.0)[rows], settings.said_weight * heard[rows].astype(np.float64)
         taught.append(Lessons(read_beats(branch, windows[rows]), word, weigh))
-    refill(branch, own, others, few=few, seed=seed, ridge=RECALL.ridge, taught=taught)
+    refill(branch, own, others, few=few, seed=seed, ridge=RECALL.ridge, taught=taught, keep=full)
 
 
 def _targets(rehearsal: Rehearsal) -> tuple[Floats, Floats]:

@@ -53,7 +53,7 @@ class Paused(LiteHeartError):
 class RefreshSettings:
     """How much is learned, and from what. What was tried beside these values: docs/notebook.md."""
 
-    steps: int = 700
+    steps: int = 600
     batch: int = 24  # windows a step: so many of rehearsal as it was, as many through devices
     pool_batch: int = 24  # windows a step that nobody labelled
     said_batch: int = 8  # windows a step of which somebody said something
@@ -65,9 +65,9 @@ class RefreshSettings:
     translate: bool = True  # rehearsal through the guessed devices
     # What unlabelled windows say of their conditions: agree with the slow average (which stands in for none where there
     # is no rehearsal), the champion's hard yes and no, or the mean teacher of Tarvainen & Valpola.
-    own: Own = "none"
+    own: Own = "agree"
     own_weight: float = 1.0
-    said_weight: float = 0.5
+    said_weight: float = 0.02  # of the mean over what was said: a word is one label, not a window of 36
     average: float = 0.99  # decay of the slow average
     other_lead_share: float = 0.2  # of rehearsal as it was, read by its second lead: what is known of it is kept
     anchor: float = 1.0  # without rehearsal: weight of the champion's answers

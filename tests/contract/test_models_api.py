@@ -100,3 +100,16 @@ def test_refused_is_refused(app: FastAPI) -> None:
     assert physician.post(f"{API}/models/fresh/refuse", json={"reason": "not ours"}).json()["status"] == "refused"
     weights = physician.get(f"{API}/models/fresh").json()["weights"]
     assert physician.post(f"{API}/models/fresh/approve", json={"weights": weights}).status_code == 409
+
+
+def test_a_plan_that_cannot_be_read_lets_nobody_sign_and_the_screen_goes_on(tmp_path: Path) -> None:
+    settings = load(environ={}, data_dir=tmp_path, refresh__plan=tmp_path / "nowhere.toml")
+    storage = wiring.open_storage(settings)
+    storage.people.add("physician", "physician", "long enough", now_us=NOW_US)
+    app, clock = FastAPI(), ManualClock(NOW_US)
+    app.include_router(wiring.dashboard(settings, storage, InProcessFeed(), clock, sign_in=True))
+    physician = client(app, "physician")
+    assert physician.get(f"{API}/models").status_code == 200
+    refused = physician.post(f"{API}/models/fresh/approve", json={"weights": "0" * 64})
+    assert (refused.status_code, refused.json()["error"]["reason"]) == (403, "the plan lets nobody sign")
+    storage.close()

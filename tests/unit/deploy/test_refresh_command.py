@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -63,3 +66,18 @@ def test_a_setting_of_no_sense_is_named(
     monkeypatch.setenv(f"LITEHEART_REFRESH_{name}", "-1")
     assert main(["refresh", "--once"]) == 2
     assert f"refresh.{name.lower()}" in capsys.readouterr().err
+
+
+def test_the_role_looks_again_and_leaves_when_it_is_told_to(tmp_path: Path) -> None:
+    environment = {**os.environ, "LITEHEART_DATA": str(tmp_path), "LITEHEART_REFRESH_LOOK_S": "0.1"}
+    run = [sys.executable, "-m", "deploy", "refresh"]
+    role = subprocess.Popen(run, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert role.stdout is not None
+        assert json.loads(role.stdout.readline())["outcome"] == "refused"
+        role.send_signal(signal.SIGTERM)
+        rest, _ = role.communicate(timeout=30)
+    finally:
+        role.kill()
+        role.wait()
+    assert (role.returncode, rest) == (0, "")
