@@ -53,7 +53,7 @@ class Paused(LiteHeartError):
 class RefreshSettings:
     """How much is learned, and from what. What was tried beside these values: docs/notebook.md."""
 
-    steps: int = 600
+    steps: int = 800
     batch: int = 24  # windows a step: so many of rehearsal as it was, as many through devices
     pool_batch: int = 24  # windows a step that nobody labelled
     said_batch: int = 8  # windows a step of which somebody said something

@@ -25,7 +25,7 @@ F32 = npt.NDArray[np.float32]
 
 
 def signal(fs: int, seconds: int, seed: int) -> F32:
-    """Beats of two shapes over noise that comes and goes, so that peaks stand out or do not, with gaps up to a second."""
+    """Beats of two shapes over noise that comes and goes, so that peaks stand out or do not, with gaps up to 1 s."""
     rng = np.random.default_rng(seed)
     t = np.arange(fs * seconds) / fs
     x = 0.05 * (1 + np.sin(t / 7)) * rng.standard_normal(len(t))

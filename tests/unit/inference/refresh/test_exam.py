@@ -112,7 +112,7 @@ def test_a_scripted_device_adds_its_noise_and_the_same_one_each_time() -> None:
     mv = np.zeros((40, 12, 1000), np.float32)
     device = Device("V2", gain=0.6, noise_mv=0.05)
     learned, measured = (through(mv, device, bank(), side, 1) for side in ("learn", "measure"))
-    assert 0.6 * 0.05 == pytest.approx(learned.std(), rel=0.2)
+    assert pytest.approx(learned.std(), rel=0.2) == 0.6 * 0.05
     assert np.array_equal(learned, through(mv, device, bank(), "learn", 1))
     correlation = np.abs(np.corrcoef(learned[:, 0], measured[:, 0])[:40, 40:])
     assert correlation.max() < 0.6  # noise of the test is never that of the pool
