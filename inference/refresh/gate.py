@@ -81,13 +81,17 @@ def judge(exam: Exam, function: Function, plan: Plan) -> Verdict:
     if not np.isfinite(exam.candidate).all():
         return Verdict((Check("answers that are numbers", float(np.isfinite(exam.candidate).mean()), 1.0, ok=False),))
     draws = _draws(exam.patients, plan.exam.resamples)
-    checks = [_macro(exam, draws, plan), *_conditions(exam, draws, plan), *_subgroups(exam, plan)]
+    checks = [*_macro(exam, draws, plan), *_conditions(exam, draws, plan), *_subgroups(exam, plan)]
     return Verdict((*checks, *_calibration(exam, plan), *_function(function, plan)))
 
 
-def _macro(exam: Exam, draws: list[Rows], plan: Plan) -> Check:
+def _macro(exam: Exam, draws: list[Rows], plan: Plan) -> list[Check]:
+    change = macro_auroc(exam.candidate, exam.y) - macro_auroc(exam.champion, exam.y)
     low = _lowest(exam, draws, macro_auroc)
-    return _at_least("macro AUROC, change at least", low, -plan.margins.macro)
+    return [
+        _at_least("macro AUROC, change", change, -plan.margins.mean),
+        _at_least("macro AUROC, change at least", low, -plan.margins.macro),
+    ]
 
 
 def _conditions(exam: Exam, draws: list[Rows], plan: Plan) -> list[Check]:

@@ -29,6 +29,7 @@ class ExamRules:
 class Margins:
     """How much worse the candidate may be, in AUROC."""
 
+    mean: float
     macro: float
     condition: float
     subgroup: float

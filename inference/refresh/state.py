@@ -4,16 +4,16 @@ import hashlib
 import logging
 import os
 import pickle
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from inference.model.student import Student
-from inference.preprocess import Batch
-from inference.train.calibrate import Floats
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +34,13 @@ class Bench:
         }
 
 
-def fingerprint(champion: Student, x: Batch, said: Floats | None, settings: object, seed: int) -> str:
-    """Of all that decides what a refresh does: another champion, pool, word or setting makes another one."""
+def fingerprint(champion: Student, arrays: Iterable[npt.NDArray[Any] | None], settings: object, seed: int) -> str:
+    """Of all that decides what a refresh does: another champion, pool, word, rehearsal or setting makes another one."""
     digest = hashlib.sha256(f"{settings!r} {seed}".encode())
     for value in champion.state_dict().values():
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    digest.update(np.ascontiguousarray(x).tobytes())
-    if said is not None:
-        digest.update(np.ascontiguousarray(said).tobytes())
+    for array in arrays:
+        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 

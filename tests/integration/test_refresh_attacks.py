@@ -379,14 +379,14 @@ def test_13_another_test_set_than_the_plan_names(ward: Ward) -> None:
 def test_14_a_plan_that_is_another_one_meanwhile(ward: Ward) -> None:
     refresher = stopped_before(ward, "grow")
     plan = ward.settings.refresh.plan
-    plan.write_text(plan.read_text().replace("macro = 0.005", "macro = 0.5"))
+    plan.write_text(plan.read_text().replace("macro = 0.012", "macro = 0.5"))
     found = refresher.step()
     assert "plan was changed while" in ward.told(found)
 
 
 def test_15_a_plan_that_makes_no_sense(ward: Ward) -> None:
     plan = ward.settings.refresh.plan
-    plan.write_text(plan.read_text().replace("macro = 0.005", "macro = -1"))
+    plan.write_text(plan.read_text().replace("macro = 0.012", "macro = -1"))
     assert "margins.macro" in ward.refused()
 
 

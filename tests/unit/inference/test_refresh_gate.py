@@ -33,7 +33,7 @@ def test_the_champion_itself_passes() -> None:
     verdict = judge(exam(), GOOD, PLAN)
     assert verdict.passed, verdict.reason
     assert verdict.reason == ""
-    assert len(verdict.checks) == 1 + 3 + 2 + 4
+    assert len(verdict.checks) == 2 + 3 + 2 + 4
 
 
 def test_a_better_one_passes() -> None:
@@ -109,6 +109,15 @@ def test_other_windows_are_no_exam() -> None:
         judge(dataclasses.replace(whole, candidate=whole.candidate[1:]), GOOD, PLAN)
 
 
+def test_a_small_loss_on_average_is_refused_however_sure_the_interval_is() -> None:
+    """Between the two bounds: the lower end alone would let it pass."""
+    verdict = judge(exam(0.02, n=6000), GOOD, PLAN)
+    mean, low = (c for c in verdict.checks if c.name.startswith("macro AUROC, change"))
+    assert not mean.ok
+    assert low.ok
+    assert not verdict.passed
+
+
 def test_the_same_exam_gives_the_same_verdict() -> None:
     assert judge(exam(0.1), GOOD, PLAN) == judge(exam(0.1), GOOD, PLAN)
 
@@ -116,12 +125,12 @@ def test_the_same_exam_gives_the_same_verdict() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ("macro = 0.005", "", "margins.macro is missing"),
-        ("macro = 0.005", "macro = -1", "margins.macro"),
-        ("macro = 0.005", "macro = 0.005\nmakro = 1", "margins.makro is unknown"),
+        ("macro = 0.012", "", "margins.macro is missing"),
+        ("macro = 0.012", "macro = -1", "margins.macro"),
+        ("macro = 0.012", "macro = 0.012\nmakro = 1", "margins.makro is unknown"),
         ("AFIB = 0.02", "AFIBB = 0.02", "no condition AFIBB"),
         ("automatic = false", 'automatic = "no"', "approval.automatic"),
-        ("least_positives = 10", "least_positives = 1.5", "exam.least_positives"),
+        ("least_positives = 40", "least_positives = 1.5", "exam.least_positives"),
         ("[shadow]", "[shadows]", "shadows is unknown"),
         ("format = 1", "format = 2", "format"),
         ("[exam]", "[exam", "TOML"),

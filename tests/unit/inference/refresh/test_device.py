@@ -18,11 +18,11 @@ def recordings(n: int, seed: int) -> np.ndarray:
     usual = np.array([[0.1, 1.0, -0.2, 0.3], [0.15, 0.7, -0.1, -0.2], [0.05, 0.3, -1.2, 0.5], [0.1, 1.5, -0.8, 0.6]])
     size = usual[:, :, None] * np.exp(0.3 * rng.standard_normal((4, 4, n)))
     x = np.einsum("lwn,wnt->nlt", size, waves) + 0.01 * rng.standard_normal((n, 4, SAMPLES))
-    return x.astype(np.float32)
+    return np.asarray(x, np.float32)
 
 
 def clean(mv: np.ndarray) -> np.ndarray:
-    return preprocess(mv.reshape(-1, SAMPLES), 100).reshape(mv.shape)
+    return np.asarray(preprocess(mv.reshape(-1, SAMPLES), 100).reshape(mv.shape))
 
 
 @pytest.mark.parametrize(
