@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from deploy import wiring
 from deploy.cli import EXIT_INPUT
 from deploy.importing import Place, Plan, look, place, store, whose
+from deploy.role import add_store_arguments
 from deploy.settings import Settings, load
 from ingest.sources.recording import find_recordings
 from ingest.sources.survey import Survey
@@ -34,7 +35,7 @@ T = TypeVar("T")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """FOLDER_OR_FILE..., --lead, --site, --jobs, --score, --dry-run, --with-identity, --data, --config."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML; variables win over it")
+    add_store_arguments(parser)
     parser.add_argument("records", nargs="+", metavar="FOLDER_OR_FILE", type=Path, help="WFDB, EDF+ or DICOM")
     parser.add_argument("--lead", metavar="NAME", help="lead by name; default I, II, MLII, else the first")
     parser.add_argument("--site", metavar="NAME", help="where they were recorded; default: as the file says")
