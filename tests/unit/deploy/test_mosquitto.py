@@ -80,7 +80,10 @@ def test_mosquitto_is_told_until_it_hears(tmp_path: Path) -> None:
     program.symlink_to("/bin/sleep")
     files = BrokerFiles(tmp_path / "mqtt", "@bridge", "secret", tmp_path / "pid")
     files.refresh(ACCOUNTS)
-    with subprocess.Popen([str(program), "60"]) as broker:
+    listens = lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)  # noqa: E731  # as under nohup it would not
+    with subprocess.Popen([str(program), "60"], preexec_fn=listens) as broker:  # one thread here
+        while Path(f"/proc/{broker.pid}/comm").read_text().strip() != "mosquitto":
+            time.sleep(0.01)
         (tmp_path / "pid").write_text(str(broker.pid))
         assert not files.refresh(ACCOUNTS), "nothing has changed, but it was not told yet"
         assert broker.wait(5) == -signal.SIGHUP
