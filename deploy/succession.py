@@ -9,15 +9,13 @@ import hashlib
 import importlib.metadata
 import json
 import logging
-import shutil
-import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from deploy.students import student_of
 from inference.model.card import load_card
 from inference.ports import Network
 from inference.preprocess import SAMPLES
@@ -62,7 +60,7 @@ class Succession:
         settings = self._settings
         if champion is not None and champion != shipped:
             try:
-                settings = self._fetched(champion)
+                settings = student_of(self._models, self._settings, self._folder, champion)
                 probe(load_network(settings))
             except LiteHeartError as error:
                 self._fail(champion, error)
@@ -79,7 +77,7 @@ class Succession:
         if champion == self._failed and self._looks % _AGAIN_AFTER:
             return False
         try:
-            settings = self._fetched(champion)
+            settings = student_of(self._models, self._settings, self._folder, champion)
             network = load_network(settings)
             probe(network)
             engine = Engine(network, load_card(settings.model_dir), settings)
@@ -95,16 +93,6 @@ class Succession:
         self._failed = champion
         self._metrics.count("models_refused")
         log.critical("student %s cannot serve, %s goes on: %s", champion, self.version or "the shipped one", error)
-
-    def _fetched(self, version: ModelVersion) -> InferenceSettings:
-        """Its files in a folder, whole or not at all."""
-        if self._settings.model_dir.is_dir() and load_card(self._settings.model_dir).version == version:
-            return self._settings
-        folder = self._folder / version
-        write_whole(folder, self._models.files(version))
-        if load_card(folder).version != version:
-            raise Misconfigured("inference.model_dir", f"{folder} holds another student than {version}")
-        return replace(self._settings, model_dir=folder)
 
 
 def probe(network: Network) -> None:
@@ -127,16 +115,3 @@ def made_of(folder: Path) -> Made:
     data = hashlib.sha256(json.dumps(about.get("data", ""), sort_keys=True).encode()).digest()
     code = importlib.metadata.version("liteheart")
     return Made(card.version, None, files, data, code, about, about.get("metrics", {}))
-
-
-def write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Make `folder` hold exactly these files; a crash leaves the folder as it was, or none. Raises Misconfigured."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-        for name, content in files.items():
-            (fresh / Path(name).name).write_bytes(content)
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.rename(folder)
-    except OSError as error:
-        raise Misconfigured("data_dir", f"{folder} cannot be written ({error.strerror})") from None

@@ -24,6 +24,7 @@ from deploy.departed import DepartedSoon
 from deploy.explainer import LateExplainer
 from deploy.mosquitto import BrokerFiles
 from deploy.settings import Settings
+from deploy.students import student_of
 from deploy.transport.publisher import EmbeddedPublisher
 from inference.refresh.plan import load_plan
 from ingest.door import Door
@@ -284,7 +285,9 @@ def dashboard(settings: Settings, storage: Storage, feed: LiveFeed, clock: Clock
         trends=storage.trends,
         alarms=storage.alarm_history,
         notes=storage.notes,
-        explainer=LateExplainer(settings.inference),
+        explainer=LateExplainer(
+            settings.inference, lambda own, v: student_of(storage.models, own, settings.data_dir / "models-asked", v)
+        ),
     )
     office = Office(
         accounts=storage.people,

@@ -108,7 +108,9 @@ class Models:
         files = [{"version": made.version, "file": n, "content": c} for n, c in sorted(made.files.items())]
         with writing(self._engine) as connection:
             there = _alone(connection)
-            if made.version not in there and connection.execute(insert_ignoring(connection, models), row).rowcount:
+            # asked for what was written: a count of rows is not to be relied on here
+            new = insert_ignoring(connection, models).returning(models.c.version)
+            if made.version not in there and connection.execute(new, row).first() is not None:
                 connection.execute(insert(model_files), files)
                 _add(connection, made.version, Step("registered", by, reason, now_us))
                 return True

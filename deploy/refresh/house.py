@@ -9,7 +9,8 @@ from deploy.refresh.held import Held, Refused
 from deploy.refresh.ports import Method
 from deploy.refresh.settings import RefreshSettings
 from deploy.settings import Settings
-from deploy.succession import made_of, probe, write_whole
+from deploy.students import write_whole
+from deploy.succession import made_of, probe
 from deploy.wiring import Storage
 from inference.model.card import load_card
 from inference.serve.network import load_network

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from deploy.succession import write_whole
+from deploy.students import write_whole
 from inference.preprocess import Batch
 from inference.refresh.gate import Exam
 from inference.refresh.plan import Plan

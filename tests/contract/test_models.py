@@ -167,3 +167,20 @@ def test_two_who_promote_at_once_leave_one_champion_and_the_other_one_before_it(
         thread.join()
     first = models.champion()
     assert {first, models.roll_back("dr", "one of them", NOW)} == {"left", "right"}
+
+
+def test_many_who_ship_at_once_register_one(engine: Engine) -> None:
+    """As monitors that start together do."""
+    models, came = Models(engine), list[bool]()
+
+    def register() -> None:
+        came.append(models.register(made("shipped"), "system", NOW))
+
+    threads = [threading.Thread(target=register) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(came) == [False] * 5 + [True]
+    (only,) = models.latest()
+    assert [s.step for s in only.steps] == ["registered"]

@@ -9,15 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deploy.explainer import LateExplainer
+from deploy.students import student_of
 from deploy.succession import Succession, made_of, probe
 from inference.model.card import load_card
 from inference.model.checkpoint import load_student, save_checkpoint
-from inference.serve.engine import Engine
+from inference.serve.engine import Engine, load_engine
 from inference.settings import SHIPPED, InferenceSettings
+from ingest.sources.simulate import Episode, simulate
 from liteheart.clock import SystemClock
 from liteheart.errors import Misconfigured
-from liteheart.ids import ModelVersion
+from liteheart.ids import DeviceId, ModelVersion, PatientId
 from liteheart.metrics import NullMetrics
+from liteheart.signal import Window
 from storage.engine import open_engine
 from storage.migrations import upgrade
 from storage.models import Made, Models
@@ -144,3 +148,20 @@ def test_windows_are_read_once_whoever_serves_and_alarms_go_on(lab: Any) -> None
     assert len(rig.windows("p")) == len(smooth.windows("p"))
     assert rig.alarms() == smooth.alarms()
     assert sum(bool(s.asked) for s in scorers) >= 5
+
+
+def test_a_map_is_asked_of_the_student_that_made_the_finding(models: Models, other: Path, tmp_path: Path) -> None:
+    """Two students of the same classes; one that nobody knows any more is answered for by the shipped one."""
+    models.register(made_of(other), "refresh", CLOCK.now_us())
+    asked = LateExplainer(InferenceSettings(), lambda own, v: student_of(models, own, tmp_path / "asked", v))
+    shipped, fresh = load_engine(InferenceSettings(device="cpu")), load_engine(InferenceSettings(device="cpu"), other)
+    mv = simulate([Episode("sinus", 12.0, pvc_per_min=20.0)], seed=3).mv[:2500]
+    window = Window(PatientId("p"), DeviceId("d"), "I", 0, 250.0, mv, np.ones(len(mv), np.bool_))
+    for engine in (fresh, shipped, fresh):
+        finding = dataclasses.replace(engine.score([window])[0], codes=("PVC",), abstained=False)
+        assert asked.explain(window, finding) == engine.explain(window, finding)
+        loaded = asked._loaded
+        assert loaded is not None
+        assert loaded[1].model == engine.model
+    gone = dataclasses.replace(finding, model=ModelVersion("gone-1"))
+    assert asked.explain(window, gone) == shipped.explain(window, gone)
