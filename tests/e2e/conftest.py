@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+expect.set_options(timeout=20_000)  # a journey asks what happens, on however slow a machine; benchmarks ask how soon
 
 
 @pytest.fixture(scope="module")

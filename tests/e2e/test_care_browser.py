@@ -44,7 +44,7 @@ class Ward:
         self._server = uvicorn.Server(config)
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._server.run), threading.Thread(target=self._live)]
-        self._beds = {name: f"Bed {i}" for i, name in enumerate(NAMES, 1)}
+        self.beds = {name: f"Bed {i}" for i, name in enumerate(NAMES, 1)}
 
     def __enter__(self) -> "Ward":
         for thread in self._threads:
@@ -66,7 +66,7 @@ class Ward:
             self.storage.monitor.heartbeat("monitor", "m1", now_us)
             states = [
                 PatientState(name, DeviceId(f"d-{name}"), "I", 250.0, now_us, now_us, bed=bed, usable=True, sqi=0.9)
-                for name, bed in self._beds.items()
+                for name, bed in list(self.beds.items())
             ]
             self.storage.monitor.commit(Batch(states=states))
 
@@ -232,3 +232,13 @@ def test_the_link_of_a_notice_opens_its_alarm(ward: Ward, screen: Callable[..., 
     expect(page.locator("dialog.review")).to_be_visible()
     expect(page.locator("dialog.review")).to_contain_text("VT")
     expect(page.locator("dialog.review")).to_contain_text("Bed 2")
+
+
+def test_an_open_strip_names_the_bed_as_soon_as_it_is_known(ward: Ward, screen: Callable[..., Page]) -> None:
+    """An alarm may be stored before its patient has a bed: who reads the strip then must see where to go."""
+    newcomer = PatientId("p-9")
+    alarm = ward.raise_alarm(newcomer, "VT")
+    page = screen(f"/#alarm={alarm.alarm_id}", sound=False)
+    expect(page.locator("dialog.review h2")).to_have_text(f"Strip of {newcomer}")
+    ward.beds[newcomer] = "Bed 9"
+    expect(page.locator("dialog.review h2")).to_have_text(f"Strip of Bed 9 \u00b7 {newcomer}", timeout=20_000)

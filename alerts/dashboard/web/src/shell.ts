@@ -132,6 +132,7 @@ export class Shell implements App {
   #status(): void {
     this.#top.show();
     this.#care.tick();
+    this.#strip.tick();
   }
 
   #tick(): void {

@@ -72,6 +72,11 @@ export class Review {
     if (this.dialog.open && this.#alarm?.alarm_id === alarm.alarm_id) this.#tell(alarm);
   }
 
+  // An alarm may be known before its patient's bed is, and a patient may be moved meanwhile.
+  tick(): void {
+    if (this.dialog.open) setText(this.#title, t.reviewOf(this.#ward.who(this.#patient)));
+  }
+
   #open(patient: string, t0: number, t1: number, alarm: Alarm | null): void {
     clearTimeout(this.#timer);
     this.#patient = patient;
