@@ -67,7 +67,7 @@ chaos: setup ## kill -9 gateways and monitors KILLS times on real brokers; ends 
 	deploy/services/install.sh
 	@$(BIN)/python -m deploy.chaos --kills $(KILLS)
 
-services: setup ## Kafka, PostgreSQL and Redis on free loopback ports until Ctrl-C
+services: setup ## Kafka, PostgreSQL, Redis and Mosquitto on free loopback ports until Ctrl-C
 	deploy/services/install.sh
 	@exec $(BIN)/python -m deploy.services
 

@@ -7,7 +7,7 @@ from alerts import episode
 from alerts.catalogue import REPLACES
 from alerts.checkpoint import Memory
 from alerts.episode import Episode, Moment
-from alerts.policy import Change, Track, follow
+from alerts.policy import Change, Track, follow, waits
 from alerts.rules import Verdicts
 from alerts.settings import AlarmSettings
 from alerts.verdict import Absent, Assertion, Verdict
@@ -63,6 +63,18 @@ class Course:
             self._remember(code, track)
             return [gone, self._raise(rule, track, verdict, at)]
         return []
+
+    def goes_on(self, code: str, t_us: int) -> bool:
+        """Whether one assertion more of `code`, at `t_us` in live signal, changes its track alone: the alarm is active,
+        and live, or stays pending.
+        """
+        memory, rule = self._memory, self._settings.rules.get(code)
+        was, track = memory.episodes.get(code), memory.tracks.get(code)
+        if track is None or rule is None:
+            return False
+        if was is not None and was.alarm.active:
+            return not was.alarm.retrospective
+        return waits(track, t_us, rule, self._settings.pending_s)
 
     def _begin(self, rule: AlarmRule, track: Track, said: Assertion, at: Moment) -> AlarmEvent:
         """What returns within `merge_s` is the same alarm, unless one of the two is back-fill and the other live."""

@@ -1,7 +1,7 @@
 """The alarms of one patient: verdicts of every second and every window in, alarm events out. Time is an argument."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from alerts import checkpoint
@@ -11,7 +11,7 @@ from alerts.course import Course
 from alerts.episode import Moment
 from alerts.rules import Verdicts, judge, judge_finding, judge_window_quality
 from alerts.settings import AlarmSettings
-from alerts.slow import SLOW_RULES, slow_verdicts
+from alerts.slow import SLOW_RULES, Seconds, slow_verdicts
 from alerts.verdict import Absent, Assertion, Verdict
 from liteheart.alarm import Alarm, AlarmEvent
 from liteheart.clock import US_PER_S
@@ -20,6 +20,7 @@ from liteheart.ids import PatientId
 
 _OPINION_S = 30.0  # so long the student's last reading counts as its opinion of now
 _EVERY_SECOND = (*BEAT_RULES, *LINE_RULES, "ANALYSIS_FAILED", "MODEL_UNAVAILABLE", *SIGNAL_RULES)
+_SLOW = frozenset(SLOW_RULES)
 _STUDENT_ALONE = tuple(c for c in STUDENT if c not in BEAT_RULES)
 
 
@@ -86,15 +87,17 @@ class AlarmEngine:
         *,
         known: bool,
         loud: Collection[str],
-        vitals: Callable[[], Vitals],
+        seconds: Seconds,
+        i: int,
     ) -> list[AlarmEvent] | None:
-        """Events of a second of sound and live signal in which no rule can hold but those `loud` of `SLOW_RULES`.
+        """Events of second number `i`, sound and live, in which no rule can hold but those `loud` of `SLOW_RULES`.
 
         They are those of `on_vitals`; None, and nothing done, where that must be asked. `known`: its intervals could
         tell of atrial fibrillation.
         """
         memory = self._memory
-        if memory.vitals_us is None or not SLOW_RULES.issuperset(memory.tracks):
+        tracks = memory.tracks
+        if memory.vitals_us is None or (tracks and not _SLOW.issuperset(tracks)):
             return None
         if t_us <= memory.vitals_us:
             return []
@@ -102,16 +105,17 @@ class AlarmEngine:
         if unanswered_us > self._patience_us:
             return None
         verdicts: Verdicts = {}
-        if loud or memory.tracks:
-            verdicts = slow_verdicts({*loud, *memory.tracks}, vitals(), self._settings, self._opinion(t_us))
+        if loud or tracks:
+            opinion, goes_on = self._opinion(t_us), self._course.goes_on
+            verdicts = slow_verdicts({*loud, *tracks}, seconds, i, t_us, self._settings, opinion, goes_on)
         memory.vitals_us, memory.clock_us, memory.unanswered_us = t_us, now_us, unanswered_us
         memory.arrival_us = max(memory.arrival_us, arrival_us)
         if known:
             memory.intervals_us = t_us
-        if not (verdicts or memory.tracks or memory.episodes):
+        if not (verdicts or tracks or memory.episodes):
             return []
         at = Moment(t_us, now_us, retrospective=False)
-        return [*self._course.settle(_EVERY_SECOND, verdicts, at), *self._course.tidy(at)]
+        return [*self._course.settle(SLOW_RULES, verdicts, at), *self._course.tidy(at)]
 
     def on_finding(self, f: Finding, now_us: int) -> list[AlarmEvent]:
         """Events of one window. Raises ValueError for another patient's finding."""

@@ -53,14 +53,25 @@ def follow(
 def _held(
     track: Track | None, assertion: Assertion, t_us: int, rule: AlarmRule, *, active: bool, pending_s: float
 ) -> tuple[Track, Change]:
-    patience_us = max(pending_s, rule.persistence_s) * US_PER_S
-    if track is None or (not active and t_us - track.held_us > patience_us):
+    if track is None or not (active or _is_fresh(track, t_us, rule, pending_s)):
         track = Track(t_us, assertion.onset_us, t_us)
     else:
-        track = replace(track, held_us=t_us, holds=track.holds + 1, absent_us=None)
+        track = Track(track.first_us, track.onset_us, t_us, track.holds + 1)
     if active:
         return track, Change.NONE
-    # two verdicts at least: one window of the student is never enough, however long it is
-    lasted = track.holds >= 2 and t_us - track.onset_us >= rule.persistence_s * US_PER_S
-    met = assertion.immediate or rule.persistence_s == 0 or lasted
+    met = assertion.immediate or _has_lasted(track, t_us, rule, track.holds)
     return track, Change.BEGIN if met else Change.NONE
+
+
+def waits(track: Track, t_us: int, rule: AlarmRule, pending_s: float) -> bool:
+    """Whether a pending hold is still pending after one verdict more that it holds, if that is not immediate."""
+    return _is_fresh(track, t_us, rule, pending_s) and not _has_lasted(track, t_us, rule, track.holds + 1)
+
+
+def _is_fresh(track: Track, t_us: int, rule: AlarmRule, pending_s: float) -> bool:
+    return t_us - track.held_us <= max(pending_s, rule.persistence_s) * US_PER_S
+
+
+def _has_lasted(track: Track, t_us: int, rule: AlarmRule, holds: int) -> bool:
+    """Two verdicts at least: one window of the student is never enough, however long it is."""
+    return rule.persistence_s == 0 or (holds >= 2 and t_us - track.onset_us >= rule.persistence_s * US_PER_S)

@@ -44,6 +44,10 @@ class Board(Protocol):
         """Frames that overlap [t0_us, t1_us) in event time, oldest first."""
         ...
 
+    def extent(self, patient: PatientId) -> tuple[int, int] | None:
+        """Time of the first sample that is kept of the patient and just after the last; None without any."""
+        ...
+
     def findings(self, patient: PatientId, since_us: int, limit: int) -> list[Finding]:
         """At most `limit` readings of windows that begin at `since_us` or later, newest first."""
         ...
@@ -215,8 +219,10 @@ class Explainer(Protocol):
 class AlarmHistory(Protocol):
     """What became of alarms."""
 
-    def of_patient(self, patient: PatientId, since_us: int, limit: int) -> list[AlarmStory]:
-        """Alarms raised at `since_us` or later, or open; the newest first."""
+    def of_patient(
+        self, patient: PatientId, since_us: int, limit: int, conditions: Collection[str] | None = None
+    ) -> list[AlarmStory]:
+        """Alarms raised at `since_us` or later, or open; the newest first. Of these conditions, or of all."""
         ...
 
     def activations(self, since_us: int, until_us: int) -> list[Activation]:

@@ -10,18 +10,17 @@ the reason why one rule of `alerts/rhythms.py` cannot hold, and a property test 
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from alerts import slow
 from alerts.catalogue import BEAT_RULES, LINE_RULES, SIGNAL_RULES
 from alerts.engine import AlarmEngine
 from alerts.settings import AlarmSettings
 from liteheart.alarm import AlarmEvent
 from liteheart.clock import US_PER_S
-from liteheart.finding import Vitals
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -39,7 +38,7 @@ _LOUD: Final[tuple[tuple[str, ...], ...]] = ((), ("AFIB",), ("PVC_FREQUENT",), (
 _ALL_PROVEN: Final = PROVEN.issuperset((*BEAT_RULES, *LINE_RULES, *SIGNAL_RULES))
 
 
-class Seconds(Protocol):
+class Seconds(slow.Seconds, Protocol):
     """n seconds of any patients as columns, not rounded; NaN is "not known"."""
 
     def __len__(self) -> int: ...
@@ -98,10 +97,6 @@ class Seconds(Protocol):
         """[n]"""
         ...
 
-    def vitals(self, i: int) -> Vitals:
-        """The same of one second, for the rules."""
-        ...
-
 
 class Quiet(NamedTuple):
     """What `quiet` found of each second."""
@@ -147,8 +142,8 @@ def quiet(seconds: Seconds, settings: Sequence[AlarmSettings]) -> Quiet:
 def hear(engine: AlarmEngine, seconds: Seconds, i: int, what: Quiet, now_us: int) -> list[AlarmEvent]:
     """Events of the second number `i`, those that `on_vitals` would give; `engine` is its patient's."""
     if what.quiet[i]:
-        t_us, arrival_us, vitals = what.t_us[i], what.arrival_us[i], partial(seconds.vitals, i)
-        events = engine.rest(t_us, arrival_us, now_us, known=what.regular[i], loud=what.loud[i], vitals=vitals)
+        t_us, arrival_us = what.t_us[i], what.arrival_us[i]
+        events = engine.rest(t_us, arrival_us, now_us, known=what.regular[i], loud=what.loud[i], seconds=seconds, i=i)
         if events is not None:
             return events
     return engine.on_vitals(seconds.vitals(i), now_us)

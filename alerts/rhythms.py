@@ -119,16 +119,21 @@ def atrial_fibrillation(v: Vitals, s: AlarmSettings, opinion: float | None = Non
         return None
     if not v.quality.usable:
         return Absent.ABSENT if odds <= s.af_off else None
-    limit = s.af_on
-    if opinion is not None:
-        limit += -s.af_opinion if opinion >= 1.0 else s.af_opinion if opinion < 0.1 else 0.0
+    limit, off = af_limits(s, opinion)
     if odds >= limit:
         message = f"irregular intervals, log odds {odds:.1f} >= {limit:g}"
         evidence: dict[str, str | float] = {"value": round(odds, 2), "limit": round(limit, 2)}
         if opinion is not None:
             evidence["student"] = round(opinion, 3)  # share of its threshold
         return Assertion("AFIB", _before(v, 0.25 * sum(v.rr_s)), message, evidence)  # the rest may be chance
-    return Absent.ABSENT if odds <= s.af_off else None
+    return Absent.ABSENT if odds <= off else None
+
+
+def af_limits(s: AlarmSettings, opinion: float | None) -> tuple[float, float]:
+    """Log odds of irregular intervals from which atrial fibrillation holds, and to which it does not."""
+    if opinion is None:
+        return s.af_on, s.af_off
+    return s.af_on + (-s.af_opinion if opinion >= 1.0 else s.af_opinion if opinion < 0.1 else 0.0), s.af_off
 
 
 def ectopy(v: Vitals, s: AlarmSettings) -> Verdict | None:
@@ -136,10 +141,16 @@ def ectopy(v: Vitals, s: AlarmSettings) -> Verdict | None:
     rate = v.ectopic_per_min
     if rate is None or not v.quality.usable:
         return None
-    if rate >= s.ectopy_per_min:
-        message = f"{rate:.0f} ventricular beats a minute >= {s.ectopy_per_min:g}"
-        return Assertion("PVC_FREQUENT", v.t_us, message, {"value": round(rate, 1), "limit": s.ectopy_per_min})
-    return Absent.ABSENT if rate <= 0.7 * s.ectopy_per_min else None
+    limit, off = ectopy_limits(s)
+    if rate >= limit:
+        message = f"{rate:.0f} ventricular beats a minute >= {limit:g}"
+        return Assertion("PVC_FREQUENT", v.t_us, message, {"value": round(rate, 1), "limit": limit})
+    return Absent.ABSENT if rate <= off else None
+
+
+def ectopy_limits(s: AlarmSettings) -> tuple[float, float]:
+    """Ventricular beats a minute from which they are frequent, and to which they are not."""
+    return s.ectopy_per_min, 0.7 * s.ectopy_per_min
 
 
 BY_CODE: Final[dict[str, Rule]] = {

@@ -14,6 +14,7 @@ from benchmarks.atrium import Atrium
 from benchmarks.figures import Figure, Measured, Options, alternate, figure, seconds
 from benchmarks.packers import DELTA, FLAC, FRAMES, MINUTES, OURS, ZSTD, checked, cut, ways
 from benchmarks.signals import Signal, signals
+from storage.archive.blocks import PIECE
 
 _UNIT: Final = "int16 bytes / packed bytes"
 _SUFFIX: Final = {
@@ -49,7 +50,7 @@ def benchmark(options: Options) -> Iterator[Figure]:
 
 
 def _records(items: Sequence[Signal], source: str, like_100: set[str]) -> Iterator[Figure]:
-    note = f"{source}; blocks of 300 s in pieces of 60 s; AtriumDB in blocks of its own, times of samples included"
+    note = f"{source}; blocks of 300 s in pieces of {PIECE} samples; AtriumDB in its own, times of samples included"
     raw, total, like = 0, Sizes(), list[tuple[float, float]]()
     for signal in items:
         one, size = _total([signal])

@@ -16,7 +16,7 @@ NAMES: Final = ("beats", "codec", "engines", "pipeline", "live", "export")
 IN_CHROMIUM: Final = ("screen",)  # wants the machine for itself, and is not among `all`
 BESIDE: Final = ("refresh_load",)  # two turns of everything, and not among `all`
 ALIASES: Final = {"dashboard": "screen"}
-IN_NOISE: Final = ("quality", "onset", "refresh")  # need the packs of recordings, and are not among `all`
+IN_NOISE: Final = ("quality", "onset", "refresh", "refresh_drift", "sequence")  # need the packs; not among `all`
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -38,6 +38,8 @@ class Kind:
 
 
 LONGEST_S: Final = 100.0
+CLEAN_S: Final = 300.0
+TURN_S: Final = 120.0
 
 
 def records(name: str) -> dict[str, Recording]:
@@ -74,3 +76,12 @@ def qrs_power(mv: Floats, fs_hz: float, beats: npt.NDArray[np.int64]) -> float:
 def added(mv: Floats, noise: Floats, power: float, snr_db: float) -> Floats:
     """`mv` [n] with `noise` [n] so large that `power` is `snr_db` above its own."""
     return np.asarray(mv + noise * np.sqrt(power / np.mean(noise**2) / 10 ** (snr_db / 10)))
+
+
+def in_turns(mv: Floats, noise: Floats, power: float, noise_power: float, snr_db: float) -> Floats:
+    """`mv` [n] as the stress test makes it: clean for five minutes, then two minutes with `noise` [n] and two without.
+    `noise_power` is that of the noise alone.
+    """
+    second = np.arange(len(mv)) / FS_HZ
+    on = (second >= CLEAN_S) & ((second - CLEAN_S) % (2 * TURN_S) < TURN_S)
+    return np.asarray(mv + on * noise * np.sqrt(power / noise_power / 10 ** (snr_db / 10)))

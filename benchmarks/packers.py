@@ -11,6 +11,7 @@ import zstandard
 
 from liteheart.signal import Samples
 from storage.archive import codec
+from storage.archive.blocks import PIECE
 from storage.codec import Packer, Unpacker
 
 OURS: Final = "blocks of 300 s"
@@ -35,8 +36,8 @@ def ways() -> dict[str, Way]:
     packer, unpacker = Packer(), Unpacker()
     squeeze, expand = zstandard.ZstdCompressor(level=3), zstandard.ZstdDecompressor()
 
-    def block(x: Samples, fs_hz: float) -> bytes:
-        return codec.pack(x, min(round(60 * fs_hz), codec.MAX_PIECE))
+    def block(x: Samples, _fs_hz: float) -> bytes:
+        return codec.pack(x, PIECE)
 
     def frame(x: Samples, _fs_hz: float) -> bytes:
         way, payload = packer.pack(x)

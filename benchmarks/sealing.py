@@ -20,10 +20,11 @@ from liteheart.ids import DeviceId, PatientId
 from liteheart.signal import Frame
 from storage.archive.read import SignalReader
 from storage.engine import open_engine
-from storage.keys import KEY_BYTES, Keyring, Vault
+from storage.keys import Keyring
 from storage.migrations import upgrade
 from storage.monitor_store import Batch, MonitorStore
 from storage.settings import StorageSettings
+from storage.vault import KEY_BYTES, Vault
 
 T0_US: Final = 1_700_000_000 * US_PER_S
 _PATIENTS: Final = 100

@@ -9,17 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from deploy import wiring
 from deploy.importing import Place, Plan, settings_of
 from deploy.metrics import PrometheusMetrics
 from deploy.monitor import Monitor
 from inference.serve.engine import Engine, load_engine
+from ingest.settings import IngestSettings
 from ingest.sources.survey import Survey, frames_of_file
 from liteheart.alarm import AlarmEvent
 from liteheart.clock import US_PER_S, ManualClock
 from liteheart.errors import LiteHeartError
 from liteheart.finding import Finding
 from liteheart.ids import PatientId
+from liteheart.signal import Frame, Window
 from liteheart.wire import encode_frame
 from storage.monitor_store import Batch, MonitorStore, Restored
 
@@ -51,6 +55,26 @@ class _Heard:
         return {patient: Restored([], None) for patient in patients}
 
 
+class _Whole:
+    """A recording that is too short for a window on the patient's grid to lie in it, as most of 12 leads are."""
+
+    def __init__(self, known: Survey, at: Place, ingest: IngestSettings, arrival_us: int) -> None:
+        self.window: Window | None = None
+        if ingest.window_s <= known.seconds < ingest.window_s + ingest.hop_s:
+            n = round(ingest.window_s * known.fs_hz)
+            mv, valid = np.zeros(n, np.float32), np.zeros(n, np.bool_)
+            what = (at.patient, at.device, known.lead, at.t0_us, known.fs_hz)
+            self.window = Window(*what, mv, valid, arrival_us=arrival_us)
+
+    def take(self, frame: Frame) -> None:
+        """Write down its samples, as far as the window goes."""
+        if (window := self.window) is not None:
+            first = round((frame.t0_us - window.t0_us) * frame.fs_hz / US_PER_S)
+            samples = frame.samples[: max(0, len(window.mv) - first)]
+            window.mv[first : first + len(samples)] = samples / np.float32(frame.gain)
+            window.valid[first : first + len(samples)] = True
+
+
 def score(known: Survey, at: Place, plan: Plan, now_us: int) -> tuple[list[Finding], list[AlarmEvent]] | str:
     """What the monitor itself says of a recording that comes long after it was made, or why it cannot. Any process."""
     settings, engine, heard = settings_of(plan.config), _engine(plan.config), _Heard()
@@ -65,7 +89,7 @@ def score(known: Survey, at: Place, plan: Plan, now_us: int) -> tuple[list[Findi
         clock=clock,
         metrics=PrometheusMetrics(),
     )
-    waiting: list[bytes] = []
+    waiting, whole = list[bytes](), _Whole(known, at, settings.ingest, arrival_us)
 
     def work() -> None:
         monitor.process(waiting)
@@ -74,6 +98,7 @@ def score(known: Survey, at: Place, plan: Plan, now_us: int) -> tuple[list[Findi
 
     try:
         for frame in frames_of_file(known, at.patient, at.device, at.t0_us, arrival_us):
+            whole.take(frame)
             waiting.append(encode_frame(frame))
             if len(waiting) == _SCORED:
                 work()
@@ -83,6 +108,8 @@ def score(known: Survey, at: Place, plan: Plan, now_us: int) -> tuple[list[Findi
     except LiteHeartError as error:
         return f"{known.path}: {error}"
     end_us = at.t0_us + round(known.seconds * US_PER_S)
+    if whole.window is not None and all(f.abstained for f in heard.findings):
+        heard.findings = engine.score([whole.window])
     return heard.findings, settled(heard.alarms, end_us, now_us)
 
 

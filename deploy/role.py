@@ -36,7 +36,7 @@ def add_role_arguments(parser: argparse.ArgumentParser) -> None:
 def configure_logging(settings: Settings, level: str | None = None) -> None:
     """Lines for a person at a terminal, JSON for a collector; libraries speak up from warnings on."""
     logs.configure(level or settings.log_level, as_json=not sys.stderr.isatty())
-    for library in ("faust", "mode", "aiokafka", "kafka", "alembic", "deploy.transport"):
+    for library in ("faust", "mode", "aiokafka", "kafka", "alembic", "deploy.transport", "onnx_ir", "onnxscript"):
         logging.getLogger(library).setLevel(logging.WARNING)
 
 

@@ -320,7 +320,7 @@ def dashboard(settings: Settings, storage: Storage, feed: LiveFeed, clock: Clock
         history=history,
         office=office,
         fhir=(fhir, settings.fhir),
-        learning=Learning(storage.models, storage.refreshes, _signers(settings)),
+        learning=Learning(storage.models, storage.refreshes, _signers(settings), _scheduled(settings)),
     )
 
 
@@ -331,6 +331,11 @@ def _signers(settings: Settings) -> tuple[str, ...]:
     except Misconfigured as error:
         log.error("nobody can sign for a student: %s", error)
         return ()
+
+
+def _scheduled(settings: Settings) -> bool | None:
+    """Embedded, it is begun if there is a test set; else that is another process's part."""
+    return settings.refresh.exam is not None if settings.embedded else None
 
 
 def notifier(settings: Settings, storage: Storage, clock: Clock, metrics: Metrics) -> Relay:

@@ -49,19 +49,20 @@ class Run:
 
     def extend(self, mv: Samples, chunk: int, work: Work) -> None:
         """Add samples (NaN: missing) and note the seconds they complete."""
-        at, n = 0, len(mv)
+        at, n, most = 0, len(mv), self.lane.most
         while at < n:
             due = math.ceil((self._next_us - self._t0_us) * self._fs / US_PER_S - 1e-6)  # samples before it
-            part = mv[at : at + min(max(1, due - self._end), self.lane.most - self._waits)]
+            room = min(max(1, due - self._end), most - self._waits)
+            part = mv if at == 0 and n <= room else mv[at : at + room]
             at += len(part)
             self._end += len(part)
-            self._waiting.append(part)
-            self._waits += len(part)
             is_due = self._end >= due
-            if not is_due and self._waits < self.lane.most:
+            if not is_due and self._waits + len(part) < most:
+                self._waiting.append(part)
+                self._waits += len(part)
                 continue
             work.row.append(self.row)
-            work.samples.append(part if len(self._waiting) == 1 else np.concatenate(self._waiting))
+            work.samples.append(np.concatenate([*self._waiting, part]) if self._waiting else part)
             work.due.append(is_due)
             work.t_us.append(self._next_us)
             work.chunk.append(chunk)

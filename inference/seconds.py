@@ -102,6 +102,14 @@ class Seconds:
             self.chunks[k], int(self.t_us[i]), self.figures[i].tolist(), self.rr_s[i].tolist(), self.usable_from
         )
 
+    def lasting(self, i: int) -> tuple[float | None, float | None]:
+        """Of the second number `i` irregularity and ventricular beats a minute, as `vitals` has them."""
+        lead_off = self._lead_off(i)
+        return (
+            _known_odds(self.figures.item(i, _IRREGULAR), lead_off),
+            None if lead_off else _known(self.figures.item(i, _ECTOPIC)),
+        )
+
     def shown(self, i: int) -> tuple[float | None, Quality, bool]:
         """Of the second number `i` what a screen shows: heart rate, quality, lead off, as `vitals` has them."""
         rate, sqi, lead_off = self.figures.item(i, _RATE_BPM), self.figures.item(i, _SQI), self._lead_off(i)
@@ -132,13 +140,17 @@ def _vitals(chunk: Chunk, t_us: int, row: list[float], rr: list[float], usable_f
         lead_off,
         chunk.arrival_us,
         round(dead_s, 3) if dead_s and not lead_off else 0.0,
-        None if lead_off or odds <= _UNKNOWN else round(odds, 3),
+        _known_odds(odds, lead_off),
         None if lead_off else _known(ectopic),
     )
 
 
 def _known(value: float) -> float | None:
     return None if value != value else round(value, 1)  # NaN: not known
+
+
+def _known_odds(odds: float, lead_off: bool) -> float | None:
+    return None if lead_off or odds <= _UNKNOWN else round(odds, 3)
 
 
 def _quality(sqi: float, bits: float, lead_off: bool, usable_from: float) -> Quality:

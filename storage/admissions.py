@@ -19,10 +19,11 @@ from storage.beds import lay, leave, one_to_a_bed, refuse_taken
 from storage.devices import end_devices
 from storage.engine import reading, writing
 from storage.identities import keep, sealing
-from storage.keys import Keyring, Vault
+from storage.keys import Keyring
 from storage.pairing import end_codes
 from storage.rows import row_alarm
 from storage.schema import devices, identities, patients
+from storage.vault import Vault
 
 _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 

@@ -13,6 +13,7 @@ from storage import queries, schema
 from storage.archive.read import SignalReader
 from storage.audit import Deed, note
 from storage.engine import reading, writing
+from storage.extent import extent
 from storage.outbox import alarm_letters, post
 from storage.rows import row_alarm, row_finding
 
@@ -95,6 +96,11 @@ class Board:
         """
         with reading(self._engine) as connection:
             return self._signal.overlapping(connection, patient, t0_us, t1_us)
+
+    def extent(self, patient: PatientId) -> tuple[int, int] | None:
+        """Time of the first sample that is kept of the patient and just after the last; None without any."""
+        with reading(self._engine) as connection:
+            return extent(connection, patient)
 
     def findings(self, patient: PatientId, since_us: int = 0, limit: int = 100) -> list[Finding]:
         """Findings of windows that begin at `since_us` or later, the newest first."""

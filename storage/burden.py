@@ -5,7 +5,7 @@ raised ....... acknowledged ... ended ... reactivated ... acknowledged, with a r
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, func, or_, select
@@ -31,14 +31,18 @@ class AlarmHistory:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def of_patient(self, patient: PatientId, since_us: int, limit: int) -> list[AlarmStory]:
-        """Alarms raised at `since_us` or later, or open; the newest first."""
+    def of_patient(
+        self, patient: PatientId, since_us: int, limit: int, conditions: Collection[str] | None = None
+    ) -> list[AlarmStory]:
+        """Alarms raised at `since_us` or later, or open; the newest first. Of these conditions, or of all."""
         statement = (
             select(alarms)
             .where(alarms.c.patient == patient, or_(alarms.c.raised_us >= since_us, OPEN))
             .order_by(alarms.c.raised_us.desc(), alarms.c.alarm_id)
             .limit(limit)
         )
+        if conditions is not None:
+            statement = statement.where(alarms.c.condition.in_(sorted(conditions)))
         with reading(self._engine) as connection:
             found = [row_alarm(row) for row in connection.execute(statement)]
             names = [alarm.alarm_id for alarm in found]

@@ -4,6 +4,8 @@ On MIT-BIH at 250 Hz level 1 packs one-second frames 2.6 times and ten-second on
 nothing more, for it is the entropy coder that does the work.
 """
 
+import threading
+
 import numpy as np
 import zstandard
 
@@ -12,6 +14,15 @@ from liteheart.signal import Samples
 from liteheart.wire import from_planes, to_planes
 
 RAW, PLANES_ZSTD = 0, 1
+_own = threading.local()
+
+
+def decompressor() -> zstandard.ZstdDecompressor:
+    """This thread's own: to make one takes longer than to unpack a frame."""
+    found: zstandard.ZstdDecompressor | None = getattr(_own, "zstd", None)
+    if found is None:
+        found = _own.zstd = zstandard.ZstdDecompressor()
+    return found
 
 
 class Packer:
@@ -32,7 +43,7 @@ class Unpacker:
     """The inverse of `Packer`. Not for two threads at once."""
 
     def __init__(self) -> None:
-        self._zstd = zstandard.ZstdDecompressor()
+        self._zstd = decompressor()
 
     def unpack(self, codec: int, payload: bytes, n: int) -> Samples:
         """int16 [n]. Raises Poison when the bytes are not what was stored."""

@@ -1,8 +1,10 @@
 """Engines, and the two ways in: `reading` and `writing`. A committed transaction survives kill -9 and a power cut."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, exc
@@ -13,6 +15,7 @@ from liteheart.errors import Misconfigured, Retryable
 from storage.settings import StorageSettings
 
 _WRITE = "liteheart_write"
+_DRIVERS: Final = (sqlite3.Error, psycopg.Error)  # of what is run past SQLAlchemy, which would wrap them
 
 
 def open_engine(settings: StorageSettings) -> Engine:
@@ -62,7 +65,7 @@ def translating() -> Iterator[None]:
     """Errors of the database as verbs: try again, or stop because the tables are not there."""
     try:
         yield
-    except (exc.DBAPIError, psycopg.Error) as error:
+    except (exc.DBAPIError, *_DRIVERS) as error:
         text = str(error.orig if isinstance(error, exc.DBAPIError) else error).strip()
         if "no such table" in text or "no such column" in text or "does not exist" in text:
             raise Misconfigured("database_url", f"{text}; run `liteheart migrate`") from error
@@ -90,10 +93,11 @@ def forget_deleted(engine: Engine, tables: Sequence[str]) -> bool:
     return True
 
 
-def _passing(error: exc.DBAPIError | psycopg.Error) -> bool:
+def _passing(error: Exception) -> bool:
     if isinstance(error, exc.DBAPIError):
         return isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    passing = (sqlite3.OperationalError, sqlite3.InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+    return isinstance(error, passing)
 
 
 def _tame_sqlite(engine: Engine, settings: StorageSettings) -> None:
@@ -114,7 +118,9 @@ def _tame_sqlite(engine: Engine, settings: StorageSettings) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         write = connection.get_execution_options().get(_WRITE)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        cursor = connection.connection.cursor()  # SQLAlchemy's own way takes as long as two small queries
+        cursor.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        cursor.close()
 
 
 def _tame_postgres(engine: Engine, settings: StorageSettings) -> None:

@@ -69,10 +69,10 @@ def to_bytes(low: Microvolts, high: Microvolts) -> bytes:
     return np.concatenate([low, high]).astype("<i4").tobytes()
 
 
-def from_bytes(data: bytes) -> tuple[Microvolts, Microvolts]:
-    """The inverse of `to_bytes`."""
-    both = np.frombuffer(data, "<i4")
-    return both[: len(both) // 2], both[len(both) // 2 :]
+def from_many(data: Sequence[bytes]) -> tuple[Microvolts, Microvolts]:
+    """(lows, highs), int32 [len(data), n] each: the inverse of `to_bytes`, of many of the same length at once."""
+    both = np.frombuffer(b"".join(data), "<i4").reshape(len(data), 2, -1)
+    return both[:, 0], both[:, 1]
 
 
 def _microvolts(samples: npt.NDArray[np.int16], gain: npt.NDArray[np.float64]) -> Microvolts:

@@ -7,8 +7,9 @@ from liteheart.errors import Conflict
 from liteheart.ids import DeviceId, PatientId
 from liteheart.signal import Frame, Samples
 from storage.codec import Packer, Unpacker
-from storage.keys import Cipher, Keyring
+from storage.keys import Keyring
 from storage.rows import Row
+from storage.vault import Cipher
 
 SEALED: Final = 256  # added to the codec of a sealed payload
 

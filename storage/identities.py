@@ -14,8 +14,9 @@ from liteheart.ids import PatientId
 from storage import queries
 from storage.audit import Deed, note
 from storage.engine import reading, writing
-from storage.keys import KEY_BYTES, Cipher, Keyring, Vault
+from storage.keys import Keyring
 from storage.schema import break_glass, identities, patients
+from storage.vault import KEY_BYTES, Cipher, Vault
 
 __all__ = ["KEY_BYTES", "Identities", "Vault", "keep", "sealing"]
 

@@ -9,100 +9,48 @@ then what was destroyed here is unreadable there too.
 """
 
 import contextlib
-import hashlib
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, Engine, func, select, update
 
-from liteheart.errors import Conflict, Misconfigured, Poison
+from liteheart.errors import Conflict, Misconfigured
 from storage import queries
 from storage.engine import forget_deleted, open_engine, reading, writing
 from storage.readonly import open_readonly
 from storage.schema import patient_keys
 from storage.settings import StorageSettings
+from storage.vault import KEY_BYTES, Cipher, Vault
 
 log = logging.getLogger(__name__)
 
-KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12
+ASKED_S: Final = 10.0  # a key that was destroyed by another process is used no longer
+MOST: Final = 16_384  # unwrapped keys in memory, some 1 kB each
 _IN: Final = 500  # patients to an IN list
 
 
-class Cipher:
-    """Seals and opens with one patient's key. Thread-safe."""
-
-    __slots__ = ("_aead",)
-
-    def __init__(self, key: bytes) -> None:
-        self._aead = AESGCM(key)
-
-    def seal(self, bound: bytes, plain: bytes) -> bytes:
-        """A nonce, then the sealed bytes and their tag: 28 more than `plain`. `bound` is needed to open them."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self._aead.encrypt(nonce, plain, bound)
-
-    def open(self, bound: bytes, sealed: bytes) -> bytes:
-        """The inverse of `seal`. Raises Poison for bytes that were changed, or sealed elsewhere."""
-        try:
-            return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound)
-        except (InvalidTag, ValueError):
-            raise Poison("sealed", "was changed, or sealed with another key or for another row") from None
-
-
-class Vault:
-    """Wraps keys with the master key, which it asks for when it first needs it."""
-
-    def __init__(self, master: Callable[[], bytes | None]) -> None:
-        """`master` gives 32 bytes, or None where no key is set."""
-        self._source = master
-        self._master: bytes | None = None
-
-    @property
-    def is_set(self) -> bool:
-        """Whether there is a master key."""
-        if self._master is None:
-            self._master = self._source()
-        return self._master is not None
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells keys apart, tells nothing of the key. Raises Conflict without one."""
-        return hashlib.sha256(b"liteheart master" + self._key()).hexdigest()[:16]
-
-    def wrap(self, patient: str, data_key: bytes) -> bytes:
-        """The data key, for keeping."""
-        return Cipher(self._key()).seal(b"key " + patient.encode(), data_key)
-
-    def unwrap(self, patient: str, wrapped: bytes) -> bytes:
-        """The data key. Raises Conflict for one that another master key wrapped."""
-        try:
-            return Cipher(self._key()).open(b"key " + patient.encode(), wrapped)
-        except Poison:
-            raise Conflict("identity", "was wrapped with another key than the one that is set") from None
-
-    def _key(self) -> bytes:
-        if not self.is_set or self._master is None:
-            raise Conflict("identity", "no key is set: what is sealed can neither be kept nor read")
-        return self._master
-
-
 class Keyring:
-    """The patients' keys over SQL, unwrapped ones remembered. Thread-safe.
+    """The patients' keys over SQL. Thread-safe.
+
+    Unwrapped ones are remembered, the newest `MOST`. That none of them was destroyed elsewhere is asked every `ASKED_S`
+    while keys are used; a process that uses none opens nothing with those it remembers.
 
     Every method raises Retryable when the database does not answer. Ask it before a transaction is begun: it has its
     own, and on SQLite there is one writer at a time.
     """
 
-    def __init__(self, engine: Engine, vault: Vault) -> None:
-        self._engine, self._vault = engine, vault
-        self._lock = threading.Lock()
-        self._known: dict[str, Cipher] = {}
+    def __init__(
+        self, engine: Engine, vault: Vault, *, most: int = MOST, tick: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`tick`: seconds that never go back."""
+        self._engine, self._vault, self._most, self._tick = engine, vault, most, tick
+        self._lock, self._asking = threading.Lock(), threading.Lock()
+        self._due_s = 0.0  # when it is asked anew who was erased
+        self._known: dict[str, Cipher] = {}  # in the order in which they were unwrapped
         self._erased: dict[str, int] = {}  # when the key was destroyed
         self._newest: tuple[int, int] | None = None  # how many that are, and the time of the last
         self._told = False  # that nothing is sealed here
@@ -117,16 +65,18 @@ class Keyring:
 
     def erased(self) -> Mapping[str, int]:
         """Whose key was destroyed, and when, as it is now; keys that are remembered of them are forgotten."""
+        now_s = self._tick()
         with reading(self._engine) as connection:
             newest = tuple(connection.execute(_NEWEST).one())
             if newest == self._newest:
+                self._due_s = now_s + ASKED_S
                 return self._erased
             gone = {row.patient: row.destroyed_us for row in connection.execute(_GONE)}
         with self._lock:
             for patient, at_us in gone.items():
                 if self._erased.get(patient) != at_us:
                     self._known.pop(patient, None)
-            self._erased, self._newest = gone, (newest[0], newest[1])
+            self._erased, self._newest, self._due_s = gone, (newest[0], newest[1]), now_s + ASKED_S
         return gone
 
     def has(self, patients: Iterable[str]) -> set[str]:
@@ -140,14 +90,16 @@ class Keyring:
 
     def reading(self, patient: str) -> Cipher:
         """What opens what is sealed. Raises Conflict when the key is not here, was destroyed or cannot be unwrapped."""
+        self._ask()
         found = self._known.get(patient)
         if found is not None:
             return found
+        as_of = self._newest
         with reading(self._engine) as connection:
             wrapped = connection.scalar(select(patient_keys.c.wrapped).where(patient_keys.c.patient == patient))
         if wrapped is None:
             raise Conflict("key", f"there is no key of {patient}: what was sealed with it cannot be read")
-        return self._remember(patient, self._vault.unwrap(patient, bytes(wrapped)))
+        return self._remember(patient, self._vault.unwrap(patient, bytes(wrapped)), as_of)
 
     def making(self, patients: Iterable[str], now_us: int) -> dict[str, Cipher]:
         """What to seal with, of each patient, made where there is none; empty where no master key is set.
@@ -156,11 +108,12 @@ class Keyring:
         """
         if not self.sealing:
             return {}
+        self._ask()
         wanted = sorted(set(patients))
         missing = [name for name in wanted if name not in self._known]
         for start in range(0, len(missing), _IN):
             self._make(missing[start : start + _IN], now_us)
-        return {name: self._known[name] if name in self._known else self.reading(name) for name in wanted}
+        return {name: self._known.get(name) or self.reading(name) for name in wanted}
 
     def destroy(self, patient: str, now_us: int) -> bool:
         """Make everything that the key sealed unreadable for ever; False when there was none (any more).
@@ -194,9 +147,17 @@ class Keyring:
         forget_deleted(other, ("patient_keys",))
         return len(rows)
 
+    def _ask(self) -> None:
+        """Who was erased, when that is due; one asks, the others go on."""
+        if self._tick() >= self._due_s and self._asking.acquire(blocking=False):
+            try:
+                self.erased()
+            finally:
+                self._asking.release()
+
     def _make(self, names: list[str], now_us: int) -> None:
         """Keys of those who have none, and of those whose key was destroyed before they came again."""
-        made = {name: secrets.token_bytes(KEY_BYTES) for name in names}
+        made, as_of = {name: secrets.token_bytes(KEY_BYTES) for name in names}, self._newest
         with reading(self._engine) as connection:
             rows = _wrapped(connection, names)
         if any(name not in rows for name in names):
@@ -210,7 +171,7 @@ class Keyring:
                 rows = _wrapped(connection, names)
         for name, wrapped in rows.items():
             try:
-                self._remember(name, self._vault.unwrap(name, wrapped))
+                self._remember(name, self._vault.unwrap(name, wrapped), as_of)
             except Conflict as conflict:
                 raise Misconfigured("identity_key", f"the key of {name} {conflict.reason}") from None
 
@@ -219,10 +180,14 @@ class Keyring:
         master = self._vault.fingerprint
         return {"patient": name, "master": master, "wrapped": wrapped, "made_us": now_us, "destroyed_us": None}
 
-    def _remember(self, patient: str, key: bytes) -> Cipher:
+    def _remember(self, patient: str, key: bytes, as_of: tuple[int, int] | None) -> Cipher:
+        """Unless someone was erased since it was read: it may have been this one."""
         cipher = Cipher(key)
         with self._lock:
-            self._known[patient] = cipher
+            if as_of == self._newest:
+                self._known[patient] = cipher
+                while len(self._known) > self._most:
+                    del self._known[next(iter(self._known))]
         return cipher
 
 

@@ -201,6 +201,12 @@ class MemoryBoard:
             mine = [f for f in self._t.frames.values() if f.patient == patient]
         return sorted((f for f in mine if f.t0_us < t1_us and f.t1_us > t0_us), key=_in_time)
 
+    def extent(self, patient: PatientId) -> tuple[int, int] | None:
+        """Time of the first sample that is kept of the patient and just after the last; None without any."""
+        with self._t.lock:
+            mine = [f for f in self._t.frames.values() if f.patient == patient]
+        return (min(f.t0_us for f in mine), max(f.t1_us for f in mine)) if mine else None
+
     def findings(self, patient: PatientId, since_us: int = 0, limit: int = 100) -> list[Finding]:
         """Findings of windows that begin at `since_us` or later, the newest first."""
         with self._t.lock:

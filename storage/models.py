@@ -120,10 +120,14 @@ class Models:
         return False
 
     def ship(self, made: Made, now_us: int) -> None:
-        """The student that came with the program: registered, and it serves unless a refreshed one does."""
+        """The student that came with the program: registered, and it serves unless a refreshed one does.
+
+        Of one that is there already, files that an earlier version of the program did not bring are added.
+        """
         self.register(made, SYSTEM, now_us, "came with the program")
         with writing(self._engine) as connection:
             _alone(connection)
+            _add_files(connection, made)
             if _steps(connection, made.version)[-1].step != "registered":
                 return
             serving = _champion(connection)
@@ -224,6 +228,13 @@ def _add(connection: Connection, version: str, step: Step, detail: Mapping[str, 
     connection.execute(insert(model_steps), row)
     told = {"reason": step.reason} | dict(detail or {})
     note(connection, Deed(step.at_us, step.by, f"model-{step.step}", version, told))
+
+
+def _add_files(connection: Connection, made: Made) -> None:
+    """Those that are not there; what is there stays as it is."""
+    there = set(connection.scalars(select(model_files.c.file).where(model_files.c.version == made.version)))
+    if rows := [{"version": made.version, "file": n, "content": c} for n, c in made.files.items() if n not in there]:
+        connection.execute(insert(model_files), rows)
 
 
 def _steps(connection: Connection, version: str) -> tuple[Step, ...]:

@@ -11,7 +11,7 @@ from liteheart.history import Envelope, Microvolts
 from liteheart.ids import PatientId
 from storage.archive.read import LONGEST_FRAME_US, SignalReader
 from storage.engine import reading
-from storage.envelope import extremes, from_bytes, merge, nothing
+from storage.envelope import extremes, from_many, merge, nothing
 from storage.minutes import MINUTE_S, MINUTE_US, unsealed
 from storage.schema import overviews
 
@@ -73,26 +73,22 @@ def seconds(
     low, high = nothing(last - first)
     minutes = (first * US_PER_S - _LONGEST_US) // MINUTE_US, -(-last // MINUTE_S)
     doubtful = signal.counts(connection, patient, minutes[0] * MINUTE_US, minutes[1] * MINUTE_US)
-    for row in connection.execute(ROWS, {"whose": patient, "first": minutes[0], "last": minutes[1]}):
+    sums: dict[int, dict[int, bytes]] = {}  # by their length, then by minute: nearly all reach as far
+    for row in connection.execute(ROWS, {"whose": patient, "first": minutes[0], "last": minutes[1]}).all():
         if doubtful.get(row.minute) == row.frames:  # the row has seen all that is stored, and no more
             del doubtful[row.minute]
-            lower, higher = from_bytes(unsealed(signal, patient, row))
-            _lay(low, high, row.minute * MINUTE_S - first, lower, higher)
+            told = unsealed(signal, patient, row)
+            sums.setdefault(len(told), {})[row.minute] = told
+    for alike in sums.values():
+        at = np.fromiter(alike, np.int64) * MINUTE_S - first
+        lower, higher = from_many(list(alike.values()))
+        merge(low, high, (at[:, None] + np.arange(lower.shape[1])).ravel(), lower.ravel(), higher.ravel())
     for begin, end in _runs(sorted(doubtful)):
         whole = signal.beginning(connection, patient, begin * MINUTE_US, end * MINUTE_US, ends_after=first * US_PER_S)
         for some in whole:
             _, at, lower, higher = extremes(some, first * US_PER_S, US_PER_S, (0, last - first))
             merge(low, high, at, lower, higher)
     return low, high
-
-
-def _lay(low: Microvolts, high: Microvolts, at: int, lower: Microvolts, higher: Microvolts) -> None:
-    """Take seconds that follow one another into their place, which may lie outside in part."""
-    begin, end = max(at, 0), min(at + len(lower), len(low))
-    if begin < end:
-        inside, given = slice(begin, end), slice(begin - at, end - at)
-        np.minimum(low[inside], lower[given], out=low[inside])
-        np.maximum(high[inside], higher[given], out=high[inside])
 
 
 def _runs(minutes: Iterable[Any]) -> Iterator[tuple[int, int]]:

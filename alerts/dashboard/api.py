@@ -54,6 +54,7 @@ class Api:
         router = APIRouter(prefix="/api/v1", route_class=guard.route_class(public=False), tags=["ward"])
         router.add_api_route("/patients", self.patients, methods=["GET"])
         router.add_api_route("/patients/{patient}/strip", self.strip, methods=["GET"])
+        router.add_api_route("/patients/{patient}/extent", self.extent, methods=["GET"])
         router.add_api_route("/patients/{patient}/findings", self.findings, methods=["GET"])
         router.add_api_route("/alarms", self.alarms, methods=["GET"])
         router.add_api_route("/alarms/{alarm_id}", self.alarm, methods=["GET"])
@@ -109,6 +110,11 @@ class Api:
         frames = self._board.strip(PatientId(patient), t0_us, t1_us)
         found = [segment.to_json() for segment in segments(frames, t0_us, t1_us)]
         return {"patient": patient, "t0_us": t0_us, "t1_us": t1_us, "segments": found}
+
+    def extent(self, patient: Identifier) -> dict[str, Any]:
+        """From when to when signal of the patient is kept, in event time; null where nothing is."""
+        begin_us, end_us = self._board.extent(PatientId(patient)) or (None, None)
+        return {"patient": patient, "t0_us": begin_us, "t1_us": end_us}
 
     def findings(self, patient: Identifier, since_us: Microseconds = 0, limit: Limit = 100) -> Items:
         """The student's readings of the patient's windows, newest first."""

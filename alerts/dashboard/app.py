@@ -77,7 +77,7 @@ def dashboard_router(
     router = APIRouter()
     router.include_router(Pages().router(guard))
     accounts = None if office is None else office.accounts
-    router.include_router(SessionApi(guard, clock, settings, accounts).router())
+    router.include_router(SessionApi(guard, clock, settings, accounts, models=learning is not None).router())
     router.include_router(Api(board, feed, clock, settings, conditions).router(guard))
     if care is not None:
         router.include_router(CareApi(care, clock, settings).router(guard))

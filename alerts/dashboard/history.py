@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
 from alerts.dashboard.guard import Guard, Refused
-from alerts.dashboard.lead_off import LOOK_BACK_US, lead_off
+from alerts.dashboard.lead_off import CODES, LOOK_BACK_US, lead_off
 from alerts.dashboard.regions import Busy, RegionMaps
 from alerts.dashboard.settings import DashboardSettings
 from alerts.ports import AlarmHistory, Board, Explainer, Notes, Overviews, Trends
@@ -70,7 +70,7 @@ class HistoryApi:
         self._check(t0_us, t1_us)
         whose = PatientId(patient)
         found = self._history.overviews.envelope(whose, t0_us, t1_us, columns)
-        told = self._history.alarms.of_patient(whose, max(0, t0_us - LOOK_BACK_US), self._settings.list_max)
+        told = self._history.alarms.of_patient(whose, max(0, t0_us - LOOK_BACK_US), self._settings.list_max, CODES)
         return JSONResponse(_overview(found) | {"lead_off": lead_off(told, t0_us, t1_us)})
 
     def trends(

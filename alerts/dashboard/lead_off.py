@@ -7,7 +7,7 @@ from liteheart.clock import US_PER_S
 from liteheart.history import AlarmStory
 
 LOOK_BACK_US: Final = 86_400 * US_PER_S  # an alarm that was raised before this and is over is not asked for
-_CODES: Final = frozenset({"LEAD_OFF", "LEAD_OFF_LONG"})
+CODES: Final = frozenset({"LEAD_OFF", "LEAD_OFF_LONG"})
 _BEGINS: Final = frozenset({"raised", "reactivated"})
 Stretch = tuple[int, int]
 
@@ -17,7 +17,7 @@ def lead_off(stories: Iterable[AlarmStory], t0_us: int, t1_us: int) -> list[Stre
 
     To the second in which the alarm began; its end is told once the electrode has been on for the rule's clearing time.
     """
-    found = sorted(s for story in stories if story.alarm.condition in _CODES for s in _stretches(story, t1_us))
+    found = sorted(s for story in stories if story.alarm.condition in CODES for s in _stretches(story, t1_us))
     apart: list[Stretch] = []
     for begin, end in found:
         begin, end = max(begin, t0_us), min(end, t1_us)

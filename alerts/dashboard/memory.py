@@ -108,6 +108,12 @@ class MemoryBoard:
             frames = list(self._frames[patient].values())
         return sorted((f for f in frames if f.t0_us < t1_us and f.t1_us > t0_us), key=lambda f: f.t0_us)
 
+    def extent(self, patient: PatientId) -> tuple[int, int] | None:
+        """From the first sample to just after the last."""
+        with self._lock:
+            frames = list(self._frames[patient].values())
+        return (min(f.t0_us for f in frames), max(f.t1_us for f in frames)) if frames else None
+
     def findings(self, patient: PatientId, since_us: int, limit: int) -> list[Finding]:
         """Newest first."""
         with self._lock:

@@ -25,6 +25,7 @@ class Learning:
     registry: Registry
     attempts: Attempts
     signers: Collection[str]
+    scheduled: bool | None = None  # whether a refresh is begun by the clock; None: not for this process to know
 
 
 class Signed(BaseModel):
@@ -47,7 +48,7 @@ class ModelsApi:
 
     def __init__(self, learning: Learning, clock: Clock) -> None:
         self._registry, self._attempts, self._signers = learning.registry, learning.attempts, learning.signers
-        self._clock = clock
+        self._clock, self._scheduled = clock, learning.scheduled
 
     def router(self, guard: Guard) -> APIRouter:
         """The routes, each behind `guard`."""
@@ -103,8 +104,11 @@ class ModelsApi:
         return self._done(request, "rolled back", version)
 
     def refresh(self) -> dict[str, Any]:
-        """The latest refreshes, one that goes on among them: phase, share, counts, drift."""
-        return {"items": [_attempt(a) for a in self._attempts.latest(10)]}
+        """The latest refreshes, one that goes on among them: phase, share, counts, drift.
+
+        `scheduled` false: none is begun by the clock, for no test set is named; null: that is another process's part.
+        """
+        return {"items": [_attempt(a) for a in self._attempts.latest(10)], "scheduled": self._scheduled}
 
     @property
     def _now(self) -> int:

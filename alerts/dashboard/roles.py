@@ -56,6 +56,7 @@ ROUTES: Final[Mapping[tuple[str, str], frozenset[Right]]] = _FHIR | {
         ("GET", "/live", Right.LOOK),
         ("GET", "/patients", Right.LOOK),
         ("GET", "/patients/{patient}/strip", Right.LOOK),
+        ("GET", "/patients/{patient}/extent", Right.LOOK),
         ("GET", "/patients/{patient}/findings", Right.LOOK),
         ("GET", "/patients/{patient}/overview", Right.LOOK),
         ("GET", "/patients/{patient}/trends", Right.LOOK),
@@ -109,7 +110,8 @@ ROUTES: Final[Mapping[tuple[str, str], frozenset[Right]]] = _FHIR | {
     )
 }
 SIGNAL: Final = frozenset(  # reading these of a patient is noted
-    f"{_API}/patients/{{patient}}/{what}" for what in ("strip", "findings", "overview", "trends", "region-map")
+    f"{_API}/patients/{{patient}}/{what}"
+    for what in ("strip", "extent", "findings", "overview", "trends", "region-map")
 )
 
 

@@ -42,8 +42,18 @@ class NewPassword(BaseModel):
 class SessionApi:
     """The routes of a session."""
 
-    def __init__(self, guard: Guard, clock: Clock, settings: DashboardSettings, accounts: Accounts | None) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        clock: Clock,
+        settings: DashboardSettings,
+        accounts: Accounts | None,
+        *,
+        models: bool = False,
+    ) -> None:
+        """`models`: whether this dashboard tells of the students."""
         self._guard, self._clock, self._settings, self._accounts = guard, clock, settings, accounts
+        self._models = models
         self._attempts = Attempts(settings)
         self._verifying = anyio.CapacityLimiter(_VERIFY_AT_ONCE)
 
@@ -156,6 +166,7 @@ class SessionApi:
             "may": sorted(rights),
             "may_acknowledge": Right.ACKNOWLEDGE in rights,
             "can_sign_out": self._guard.people is not None,
+            "models": self._models,
         }
 
 

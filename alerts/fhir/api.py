@@ -38,7 +38,7 @@ class FhirApi:
 
     def __init__(self, sources: Sources, guard: Guard, settings: FhirSettings) -> None:
         self._sources, self._settings = sources, settings
-        self._door = Door(guard, sources.clients, Seen(sources.trail), sources.clock)
+        self._door = Door(guard, sources.clients, Seen(sources.trail), sources.clock, settings)
         self._names = Names(sources.records)
         self._finder = Finder(sources, self._names, settings)
 

@@ -1,9 +1,11 @@
 """Who may read what over FHIR: a registered system by its token and scopes, or someone who is signed in by their role.
 
-Every answer that tells of a patient is noted: reader, kind and patient, once in a quarter of an hour.
+Every answer that tells of a patient is noted: reader, kind and patient, once in a quarter of an hour. Who asks too
+often, or tries token after token, is told to wait (429).
 """
 
 import logging
+import math
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,7 +17,9 @@ from starlette.concurrency import run_in_threadpool
 
 from alerts.dashboard.guard import SECURITY_HEADERS, Guard, Refused, Seen
 from alerts.fhir import outcome, scopes
+from alerts.fhir.brake import Brake
 from alerts.fhir.ports import Clients
+from alerts.fhir.settings import FhirSettings
 from alerts.fhir.version import Version
 from liteheart.clock import Clock
 from liteheart.errors import Poison, Retryable
@@ -47,8 +51,10 @@ class Reader:
 class Door:
     """Stands in front of every route."""
 
-    def __init__(self, guard: Guard, clients: Clients, seen: Seen, clock: Clock) -> None:
+    def __init__(self, guard: Guard, clients: Clients, seen: Seen, clock: Clock, settings: FhirSettings) -> None:
         self._guard, self._clients, self._seen, self._clock = guard, clients, seen, clock
+        self._requests = Brake(settings.requests, settings.requests_window_s)
+        self._refused = Brake(settings.refused_tokens, settings.refused_window_s)
 
     def note(self, reader: Reader, kind: str, subject: str) -> None:
         """Note the reading, before it is answered: what cannot be noted is not told. Raises Retryable."""
@@ -67,8 +73,11 @@ class Door:
                 async def behind(request: Request) -> Response:
                     try:
                         door._guard.check_source(request, changing=False)
-                        if kind is not None:
+                        if kind is None:
+                            door._pace(f"address {_address(request)}")
+                        else:
                             request.state.reader = await door._admit(request, self.path, kind, letter)
+                            door._pace(f"reader {request.state.reader.name}")
                             _check_format(request)
                             _check_version(request)
                         response = await handler(request)
@@ -92,7 +101,7 @@ class Door:
     async def _admit(self, request: Request, path: str, kind: str, letter: str) -> Reader:
         held = request.headers.get("authorization")
         if held is not None:
-            return await self._client(held, kind, letter)
+            return await self._client(held, kind, letter, _address(request))
         self._guard.check_source(request, changing=True)  # a session travels in a cookie: no other site's page may ask
         try:
             if self._guard.people is None and kind != "AuditEvent":  # whoever sits at this machine
@@ -106,12 +115,21 @@ class Door:
             raise
         return Reader(person.username)
 
-    async def _client(self, held: str, kind: str, letter: str) -> Reader:
+    def _pace(self, key: str) -> None:
+        """Count a request. Raises Refused for one too many."""
+        now_us = self._clock.now_us()
+        _wait(self._requests.wait_s(key, now_us), "rate", "too many requests")
+        self._requests.count(key, now_us)
+
+    async def _client(self, held: str, kind: str, letter: str, address: str) -> Reader:
+        _wait(self._refused.wait_s(address, self._clock.now_us()), "token", "too many that were refused")
         scheme, _, token = held.partition(" ")
         client = None
         if scheme.lower() == "bearer" and token:
             client = await run_in_threadpool(self._clients.authenticate, token.strip())
         if client is None:
+            self._refused.count(address, self._clock.now_us())
+            log.warning("a token was refused", extra={"address": address})
             challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             raise Refused(401, "token", "is unknown or was revoked", challenge)
         try:
@@ -120,6 +138,16 @@ class Door:
             challenge = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{missing}"'}
             raise Refused(403, "scope", f"{missing} is not granted", challenge) from None
         return Reader(f"client:{client.name}", patients)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _wait(wait_s: float, field: str, why: str) -> None:
+    if wait_s > 0:
+        seconds = math.ceil(wait_s)
+        raise Refused(429, field, f"{why}, try again in {seconds} s", {"Retry-After": str(seconds)})
 
 
 def _check_format(request: Request) -> None:

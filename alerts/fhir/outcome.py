@@ -16,6 +16,7 @@ _TYPES: Final = {  # HTTP status -> issue type
     405: "not-supported",
     406: "not-supported",
     421: "not-supported",
+    429: "throttled",
     503: "transient",
 }
 MEDIA_TYPE: Final = "application/fhir+json"

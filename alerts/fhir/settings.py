@@ -19,6 +19,10 @@ class FhirSettings:
     window_max_s: float = 60.0  # and at most in one that is named by its id
     signal_max_s: float = 86_400.0  # longest stretch that a search for waveforms may span
     signal_page_s: float = 3600.0  # signal looked through for one page of it
+    requests: int = 600  # of one reader, of an address where no reader is known, within the window below
+    requests_window_s: float = 60.0
+    refused_tokens: int = 30  # of one address within the window below, as with sign-ins
+    refused_window_s: float = 300.0
 
     def __post_init__(self) -> None:
         for name in (f.name for f in fields(self) if f.type in (int, float)):

@@ -30,10 +30,11 @@ from liteheart.signal import Frame, Window
 from storage.archive.objects import open_objects
 from storage.archive.read import SignalReader
 from storage.board import Board
-from storage.keys import Vault, open_keys_readonly
+from storage.keys import open_keys_readonly
 from storage.limits import Limits
 from storage.readonly import open_readonly
 from storage.settings import StorageSettings
+from storage.vault import Vault
 
 _ALL: Final = 1_000_000  # more alarms or findings than a patient has in any period one looks at
 NO_LIMITS: Final[Mapping[str, float]] = MappingProxyType({})

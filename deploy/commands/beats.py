@@ -3,7 +3,7 @@
 import argparse
 
 from deploy.offline import Line, add_record_arguments, print_lines
-from inference.beats import detect_r_peaks
+from inference.sequence import beats_of_recording
 from ingest.sources.recording import Recording
 
 
@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
 
 def beats(recording: Recording, lead: int, args: argparse.Namespace) -> list[Line]:
     """The line of one recording: R peaks in samples of the file's own rate."""
-    peaks = detect_r_peaks(recording.millivolts(lead), recording.fs_hz)
+    peaks = beats_of_recording(recording.millivolts(lead), recording.fs_hz)
     return [
         {
             "record": recording.name,

@@ -7,11 +7,13 @@ import logging
 import os
 import signal
 import socket
+import sys
+import threading
 import time
 from typing import Any, Final, NoReturn
 
 from deploy import wiring
-from deploy.role import add_config_argument, configure_logging
+from deploy.role import add_store_arguments, configure_logging
 from deploy.settings import Settings, load
 from liteheart.clock import SystemClock
 from liteheart.errors import Conflict, Retryable
@@ -22,17 +24,18 @@ NICE: Final = 15  # live scoring goes first
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """--config, --once, --now, --dry-run."""
-    add_config_argument(parser)
+    """--config, --data, --once, --now, --dry-run."""
+    add_store_arguments(parser)
     parser.add_argument("--once", action="store_true", help="as far as it goes now, then end; without: by the clock")
     parser.add_argument("--now", action="store_true", help="begin even if none is due yet")
     parser.add_argument("--dry-run", action="store_true", help="say what would be learned from; nothing is kept")
+    parser.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)  # end when stdin does
 
 
 def run(args: argparse.Namespace) -> int:
     """One JSON line for each attempt that ended or waits; 0, or 3 where another host is at it (with --once)."""
-    settings = load(args.config)
-    configure_logging(settings)
+    settings = load(args.config, data_dir=args.data)
+    configure_logging(settings, "WARNING" if args.with_parent and sys.stderr.isatty() else None)  # as `up` itself
     with contextlib.suppress(OSError):
         os.nice(NICE)
     storage = wiring.open_storage(settings)
@@ -53,6 +56,8 @@ def _run(settings: Settings, storage: wiring.Storage, args: argparse.Namespace) 
     refresher = Refresher(settings, storage, RefreshMethod(settings.refresh), SystemClock(), holder)
     if not args.once:
         signal.signal(signal.SIGTERM, _leave)
+    if args.with_parent:
+        threading.Thread(target=_await_parent, name="parent", daemon=True).start()
     begin = args.now
     while True:
         status = 0
@@ -64,7 +69,7 @@ def _run(settings: Settings, storage: wiring.Storage, args: argparse.Namespace) 
                 print(json.dumps({"due": False}), flush=True)
         except Conflict as conflict:
             status = 3
-            log.warning("%s", conflict)
+            log.log(logging.WARNING if args.once else logging.INFO, "%s", conflict)
         except Retryable as error:
             status = 1
             log.warning("storage does not answer: %s", error)
@@ -76,6 +81,12 @@ def _run(settings: Settings, storage: wiring.Storage, args: argparse.Namespace) 
 def _leave(*_: object) -> NoReturn:
     """Now, whatever goes on: an attempt is made to be broken off."""
     raise SystemExit(0)
+
+
+def _await_parent() -> None:
+    """Whoever started this holds its stdin open, and is gone when that ends."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def line(refresh: Refresh) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from deploy.commands.replay import pseudonym
 from deploy.environment import environment
+from deploy.refresh.child import refreshing
 from deploy.role import add_config_argument, configure_logging, stopped
 from deploy.settings import Settings, load
 from deploy.system import ROLES, System, running
@@ -85,7 +86,9 @@ async def _guests(system: System, args: argparse.Namespace, paths: Sequence[Path
     """Our devices, the browser, and who looks at the clock meanwhile."""
     began = args.since or _process_began()
     _say(f"dashboard on {system.url} after {time.time() - began:.1f} s")
-    guests = (_milestones(system, began), _welcome(system, args), _admit_all(system, args, paths))
+    guests = [_milestones(system, began), _welcome(system, args), _admit_all(system, args, paths)]
+    if system.settings.refresh.exam is not None:  # else nothing could be judged; the page of models says so
+        guests.append(_refreshing(system, args))
     tasks = [asyncio.create_task(_loudly(guest, system)) for guest in guests]
     try:
         yield
@@ -93,6 +96,20 @@ async def _guests(system: System, args: argparse.Namespace, paths: Sequence[Path
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _refreshing(system: System, args: argparse.Namespace) -> None:
+    """When the monitor runs: what wants to be seen first is strips."""
+    await _ready(system)
+    _say(
+        f"students are refreshed every {system.settings.refresh.every_h:g} h, judged by {system.settings.refresh.exam}"
+    )
+    await refreshing(system.settings, args.config)
+
+
+async def _ready(system: System) -> None:
+    while system.waiting_for():  # noqa: ASYNC110 - nothing to wait on: consumers come and go
+        await asyncio.sleep(0.2)
 
 
 async def _loudly(guest: Awaitable[None], system: System) -> None:
@@ -169,8 +186,7 @@ async def _admit_all(system: System, args: argparse.Namespace, paths: Sequence[P
     async with asyncio.TaskGroup() as group:
         await _admit(group, system, args, [_simulated(script) for script in _ward(args.patients - most)])
         if most:
-            while system.waiting_for():  # noqa: ASYNC110 - nothing to wait on: consumers come and go
-                await asyncio.sleep(0.2)
+            await _ready(system)
             recordings = await asyncio.to_thread(_read, paths, most)
             if not recordings:
                 log.warning("no recording of %g s or more can be read: all patients are simulated", _SHORTEST_S)

@@ -20,7 +20,8 @@ from inference.datasets.archive import Raw, WindowReader
 from inference.preprocess import MAX_FS_HZ, MIN_FS_HZ, SAMPLES, Batch, preprocess
 from inference.refresh.drift import Profile
 from inference.refresh.embed import Embedder
-from inference.refresh.features import signal_features
+from inference.refresh.features import window_features
+from inference.refresh.known import Known, Look, far, profiles_of
 from inference.refresh.pool import Candidates, PoolSettings, Rows, World, choose, known_world
 from inference.refresh.verdicts import Labels, Said, weigh
 from liteheart.clock import US_PER_S
@@ -33,8 +34,8 @@ from storage.harvest import SCOPE, Word, bare
 
 _LEAST_VALID: Final = 0.9  # of a window's samples, as in serving
 _BEFORE_US: Final = 10 * US_PER_S  # a word on an alarm is one on the windows from here before its onset
+NOTHING_NEW: Final = "nothing new"  # of patients who agreed: none of their windows is young enough
 _AFTER_US: Final = 20 * US_PER_S  # to here after it: persistence is 15 s
-_PART: Final = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +46,7 @@ class Seen:
     finding: Finding
     x: Batch  # float32 [1000]; empty for one that the student was not asked about
     device: str
-    features: Mapping[str, float | None]
+    features: Mapping[str, float | None]  # in which no student has a say
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,13 +55,14 @@ class Harvested:
 
     material: Material
     profiles: Mapping[str, Profile]
+    looks: tuple[Look, ...]  # all that was read, by salted names: what the ward is like
     told: Mapping[str, Any]
 
 
 def harvest(
     storage: Storage,
     champion: Path,
-    world: World | None,
+    known: Known | None,
     settings: RefreshSettings,
     salt: bytes,
     now_us: int,
@@ -74,9 +76,9 @@ def harvest(
     asked = [s for s in seen if len(s.x)]
     embedding, p = embedder(np.stack([s.x for s in asked]) if asked else np.zeros((0, SAMPLES), np.float32))
     progress(0.9)
-    known = world if world is not None else _own_world(embedding)
+    world = _own_world(embedding)
     labels, weak = _words(list(storage.harvest.words(since_us, now_us)), asked, p, embedder.card.classes)
-    rows = _chosen(asked, embedding, p, known, np.isfinite(weak).any(axis=1), settings, left_out)
+    rows = _chosen(asked, embedding, p, world, np.isfinite(weak).any(axis=1), settings, left_out)
     names = np.array([bare(asked[i].patient, salt) for i in rows], np.str_)
     x = np.stack([asked[i].x for i in rows]) if len(rows) else np.zeros((0, SAMPLES), np.float32)
     kinds = np.array([asked[i].device for i in rows], np.str_)
@@ -91,7 +93,9 @@ def harvest(
         "people_ignored": len(labels.ignored),
         "words_undecided": len(labels.undecided),
     }
-    return Harvested(material, _profiles(storage, seen, embedding, known, salt), told)
+    looks = _looks(storage, seen, salt)
+    away = known.distance(embedding) if known is not None else far(world, embedding)
+    return Harvested(material, profiles_of(looks, away, p, embedder.card), looks, told)
 
 
 def _read(
@@ -112,7 +116,9 @@ def _read(
     cohort, reader = storage.cohorts.select(query), WindowReader(storage.archive)
     left_out["no consent"] += 0  # told even when it is none
     chosen = list(cohort.windows())
-    left_out["no consent"] = cohort.left_out["consent"]  # patients, the others are windows
+    left_out["no consent"] = cohort.left_out["consent"]  # patients, the others but for the next are windows
+    if silent := len(cohort.candidates) - len({w.patient for w in chosen}):
+        left_out[NOTHING_NEW] = silent
     for i, window in enumerate(chosen):
         progress(0.8 * i / len(chosen))
         found = _seen(reader, window, left_out)
@@ -136,13 +142,8 @@ def _seen(reader: WindowReader, window: Chosen, left_out: Counter[str]) -> Seen 
     finding = window.finding
     askable = not finding.abstained and finding.quality.usable and float(np.mean(raw.valid)) >= _LEAST_VALID
     x = preprocess(mv[None], raw.fs_hz, raw.valid[None])[0] if askable else np.zeros(0, np.float32)
-    features: dict[str, float | None] = {"sqi": finding.quality.sqi, "heart_rate_bpm": finding.heart_rate_bpm}
-    features |= {"abstained": float(finding.abstained), "unusable": float(not finding.quality.usable)}
-    if askable:
-        features |= signal_features(mv, raw.fs_hz)
-        features |= {code: float(code in finding.codes) for code in finding.scores}
-    else:
-        left_out["unusable"] += 1
+    features = window_features(finding, mv if askable else None, raw.fs_hz)
+    left_out["unusable"] += not askable
     return Seen(window.patient, finding, x, _device(finding, raw), features)
 
 
@@ -152,7 +153,7 @@ def _device(finding: Finding, raw: Raw) -> str:
 
 
 def _own_world(embedding: Floats) -> World:
-    """Where nobody kept the world that the student was trained on, what most windows are like stands for it."""
+    """What most windows here are like: a new device is to be learned from, and only what is foreign to it is not."""
     if len(embedding) < 2:
         return World(np.zeros(embedding.shape[1]), np.zeros((embedding.shape[1], 0)), 0.0, 1.0)
     return known_world(embedding)
@@ -225,18 +226,9 @@ def _part(all_: Candidates, rows: Rows, world: World, pool: PoolSettings, left_o
     return rows[found.rows]
 
 
-def _profiles(
-    storage: Storage, seen: Sequence[Seen], embedding: Floats, world: World, salt: bytes
-) -> dict[str, Profile]:
-    """By site and kind of device; the distance of the embedding is told as a multiple of the usual one."""
-    sites, profiles = storage.harvest.sites(), dict[str, Profile]()
-    away = np.linalg.norm((embedding - world.centre) @ world.axes, axis=1) / max(world.usual, 1e-9)
-    at = 0
-    for s in seen:
-        features = dict(s.features)
-        if len(s.x):
-            features["distance"] = float(away[at]) if np.isfinite(away[at]) else None
-            at += 1
-        group = f"{sites.get(s.patient, 'ward')}, {s.device}"
-        profiles.setdefault(group, Profile()).add(bare(s.patient, salt), features)
-    return profiles
+def _looks(storage: Storage, seen: Sequence[Seen], salt: bytes) -> tuple[Look, ...]:
+    """By site and kind of device."""
+    sites = storage.harvest.sites()
+    return tuple(
+        Look(f"{sites.get(s.patient, 'ward')}, {s.device}", bare(s.patient, salt), s.x, s.features) for s in seen
+    )

@@ -1,6 +1,7 @@
 """An attempt in the hands of this process: what is told of it, the lease that goes on, and the two ways out."""
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any
 from liteheart.clock import US_PER_S, Clock
 from liteheart.errors import LiteHeartError
 from storage.refreshes import Refresh, Refreshes
+
+log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -38,7 +41,14 @@ class Held:
     def now(self, phase: str, share: float = 0.0, **detail: Any) -> None:
         """In this phase, so far."""
         self.told_us = self.clock.now_us()
+        before = self._tenth
         self.refresh = self.refreshes.tell(self.refresh, phase, share, self.told_us, self.lease_us, **detail)
+        if self._tenth != before:
+            log.info("%s, %d %%", phase, 100 * self.refresh.share, extra={"refresh": self.refresh.refresh_id})
+
+    @property
+    def _tenth(self) -> tuple[str, int]:
+        return self.refresh.phase, int(10 * self.refresh.share)
 
     @contextlib.contextmanager
     def renewing(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """The gate's numbers, and the bounds of the shadow."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.refresh.beside import Burden, Compared, latency_ratio
@@ -26,9 +27,17 @@ def judged(
 def shadow_reason(compared: Compared, plan: Plan) -> str:
     """Which bound of the shadow does not hold; empty: all do."""
     if not compared.agreement >= plan.shadow.least_agreement:
-        return f"agreement {compared.agreement:.3f} beside the champion, bound {plan.shadow.least_agreement:g}"
+        bound = f"agreement {compared.agreement:.3f} beside the champion, bound {plan.shadow.least_agreement:g}"
+        changed = f"found anew: {_most(compared.appeared)}; no longer: {_most(compared.vanished)}"
+        return f"{bound} ({compared.windows} windows; {changed})"
     if compared.burden.ratio > plan.function.most_burden_ratio:
         return f"alarm burden ratio {compared.burden.ratio:.2f} beside it, bound {plan.function.most_burden_ratio:g}"
     if compared.burden.missed_lethal > plan.function.most_missed_lethal:
         return f"{compared.burden.missed_lethal} lethal alarms missed beside the champion"
     return ""
+
+
+def _most(counts: Mapping[str, int]) -> str:
+    """The five that changed most often."""
+    most = sorted(counts.items(), key=lambda found: (-found[1], found[0]))[:5]
+    return ", ".join(f"{code} {n}" for code, n in most) or "nothing"

@@ -13,14 +13,14 @@ from typing import Any, Final
 import numpy as np
 
 from deploy.refresh.growing import grow
-from deploy.refresh.ports import Material, Progress
+from deploy.refresh.ports import Lacking, Material, Progress
 from deploy.refresh.settings import RefreshSettings
 from inference.model.checkpoint import load_student
 from inference.refresh.embed import Embedder
 from inference.refresh.exam import examine, read_test_set
 from inference.refresh.gate import Exam
+from inference.refresh.known import Known, load_known
 from inference.refresh.plan import Plan
-from inference.refresh.pool import World
 from liteheart.errors import Misconfigured, Unreadable
 
 SHEET: Final = "exam.npz"
@@ -37,14 +37,14 @@ class RefreshMethod:
         """The test set's digest as the plan has it; of packs, it is compared when they are read."""
         folder = self._folder
         if not folder.is_dir():
-            raise Misconfigured("refresh.exam", f"{folder} is no folder: nothing that is grown could be judged")
+            raise Lacking("refresh.exam", f"{folder} is no folder: nothing that is grown could be judged")
         if (folder / SHEET).exists() and _digest(folder / SHEET) != plan.exam.sha256:
             raise Misconfigured("refresh.exam", f"{folder / SHEET} is not the test set that the plan names")
         return plan.exam.sha256
 
-    def world(self, champion: Path) -> World | None:
-        """None: it is not kept with a student."""
-        return None
+    def world(self, champion: Path) -> Known | None:
+        """Of the file beside its weights; those of older versions have none."""
+        return load_known(champion)
 
     def grow(self, champion: Path, material: Material, state: Path, progress: Progress) -> Mapping[str, Any]:
         """Bounded in steps and minutes; what was done is not done again."""
@@ -64,7 +64,7 @@ class RefreshMethod:
     @property
     def _folder(self) -> Path:
         if self._settings.exam is None:
-            raise Misconfigured("refresh.exam", "names no test set: nothing that is grown could be judged")
+            raise Lacking("refresh.exam", "names no test set: nothing that is grown could be judged")
         return self._settings.exam
 
 

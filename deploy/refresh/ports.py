@@ -13,8 +13,8 @@ import numpy.typing as npt
 from deploy.students import write_whole
 from inference.preprocess import Batch
 from inference.refresh.gate import Exam
+from inference.refresh.known import Known
 from inference.refresh.plan import Plan
-from inference.refresh.pool import World
 from liteheart.errors import Misconfigured
 
 Floats = npt.NDArray[np.float64]
@@ -70,15 +70,19 @@ class Material:
             raise Misconfigured("refresh", f"{path} is damaged ({error})") from None
 
 
+class Lacking(Misconfigured):
+    """This host has no test set; what goes on elsewhere is not judged by that."""
+
+
 class Method(Protocol):
     """How a student is grown from another one, and examined."""
 
     def check(self, plan: Plan) -> str:
-        """Digest of the frozen test set. Raises Misconfigured where it is missing, or not the plan's."""
+        """Digest of the frozen test set. Raises Lacking where it is missing, Misconfigured where it is another one."""
         ...
 
-    def world(self, champion: Path) -> World | None:
-        """Where the champion learned; None where that is not known."""
+    def world(self, champion: Path) -> Known | None:
+        """What the champion saw when it was made; None where it came without. Raises Misconfigured."""
         ...
 
     def grow(self, champion: Path, material: Material, state: Path, progress: Progress) -> Mapping[str, Any]:

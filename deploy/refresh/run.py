@@ -15,7 +15,7 @@ from deploy.refresh.harvest import harvest
 from deploy.refresh.held import Held, Refused, Waiting
 from deploy.refresh.house import BY, House
 from deploy.refresh.learn import grow_phase, harvest_phase, too_little
-from deploy.refresh.ports import Method
+from deploy.refresh.ports import Lacking, Method
 from deploy.refresh.trial import gate_phase, shadow_phase
 from deploy.settings import Settings
 from deploy.wiring import Storage
@@ -42,7 +42,9 @@ class Refresher:
         if last is None or last.ended_us is None:
             return True
         since_us = self._clock.now_us() - last.began_us
-        return not 0 <= since_us < self._settings.every_h * 3600 * US_PER_S  # below 0: the clock was wrong then
+        begun = last.phase != "harvest" or last.outcome == "failed"
+        hours = self._settings.every_h if begun else min(self._settings.again_h, self._settings.every_h)
+        return not 0 <= since_us < hours * 3600 * US_PER_S  # below 0: the clock was wrong then
 
     def step(self) -> Refresh:
         """Begin an attempt or go on with one, as far as it goes now.
@@ -84,9 +86,15 @@ class Refresher:
 
     def _unchanged(self, held: Held) -> Plan:
         """The plan, and that it and the test set are those with which the attempt began. Raises Misconfigured."""
-        plan = _agreed_plan(self._house)
-        exam = self._house.method.check(plan)
-        began = held.refresh.detail
+        plan, began = _agreed_plan(self._house), held.refresh.detail
+        try:
+            exam = self._house.method.check(plan)
+        except Lacking as lacking:
+            if "exam" not in began:
+                raise
+            found = held.refresh
+            self._refreshes.release(found, self._clock.now_us())
+            raise Conflict("refresh", f"not for this host to go on with ({found.phase}): {lacking}") from None
         for what, key, now in (("plan", "plan", plan.digest), ("test set", "exam", exam)):
             if began.get(key, now) != now:
                 raise Refused(f"the {what} was changed while the refresh went on")

@@ -12,6 +12,7 @@ class RefreshSettings:
     """When, from what and within which bounds. Raises Misconfigured naming the key."""
 
     every_h: float = 168.0  # between two attempts; slow enough for someone to look at each
+    again_h: float = 24.0  # after one that found too little to learn from
     look_s: float = 60.0  # how often the role looks whether one is due, or the shadow has seen enough
     lease_s: float = 60.0  # an attempt of which nothing is heard for so long may be gone on with by another host
     days: float = 28.0  # of windows that are looked through

@@ -1,4 +1,4 @@
-"""`python -m deploy.services [FOLDER]`: all three servers until Ctrl-C, and the settings that lead to them."""
+"""`python -m deploy.services [FOLDER]`: all four servers until Ctrl-C, and the settings that lead to them."""
 
 import contextlib
 import shutil
@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from deploy.services.kafka import start_kafka
+from deploy.services.mosquitto import start_mosquitto
 from deploy.services.postgres import start_postgres
 from deploy.services.process import ServiceFailed, ServiceMissing
 from deploy.services.redis import start_redis
@@ -23,12 +24,16 @@ def main(arguments: list[str]) -> int:
             redis = stack.enter_context(start_redis(folder / "redis"))
             postgres = stack.enter_context(start_postgres(folder / "postgres"))
             kafka = stack.enter_context(start_kafka(folder / "kafka"))
+            mosquitto = stack.enter_context(start_mosquitto(folder / "mosquitto"))
         except (ServiceMissing, ServiceFailed) as error:
             print(error, file=sys.stderr)
             return 1
         print(f"LITEHEART_BROKER={kafka.url}")
         print(f"LITEHEART_DATABASE={postgres.url}")
-        print(f"LITEHEART_REDIS={redis.url}", flush=True)
+        print(f"LITEHEART_REDIS={redis.url}")
+        for name, value in mosquitto.environment.items():
+            print(f"{name}={value}", flush=True)
+        print(f"devices sign in at {mosquitto.url}", file=sys.stderr)
         print(f"data and logs in {folder}; Ctrl-C stops everything", file=sys.stderr)
         signal.pause()
     return 0

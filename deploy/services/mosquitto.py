@@ -35,6 +35,17 @@ class Mosquitto(Service):
         """For LITEHEART_MQTT_PID_FILE."""
         return self.folder / "mosquitto.pid"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads `liteheart bridge` to it."""
+        return {
+            "LITEHEART_MQTT_URL": self.bridge_url,
+            "LITEHEART_MQTT_USERNAME": BRIDGE,
+            "LITEHEART_MQTT_PASSWORD": PASSWORD,
+            "LITEHEART_MQTT_ACCOUNTS_DIR": str(self.accounts.folder),
+            "LITEHEART_MQTT_PID_FILE": str(self.pid_file),
+        }
+
 
 def start_mosquitto(folder: Path, *, certificate: Path | None = None, key: Path | None = None) -> Mosquitto:
     """Start Mosquitto in `folder` with no device known yet. Raises ServiceMissing, ServiceFailed.

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +19,9 @@ from inference.distill.cost import latency_ms, macs
 from inference.distill.figures import Scored, measure, thresholds
 from inference.distill.guide import Ensemble, Guide
 from inference.distill.loop import Budget, distil
-from inference.distill.objective import Arm, arm
+from inference.distill.objective import Arm, Learner, arm
 from inference.distill.scarce import Material, scarce, together
-from inference.distill.teachers import HIDING, TeacherSettings, load_ensemble, save_ensemble, teach
+from inference.distill.teachers import WELL_TAUGHT, TeacherSettings, load_ensemble, save_ensemble, teach
 from inference.model.beats import BEATS
 from inference.model.reading import Reader
 from inference.model.student import Student, StudentShape, parameters
@@ -45,14 +46,37 @@ class BenchmarkSettings:
     teachers: TeacherSettings = field(default_factory=TeacherSettings)
     budget: Budget = field(default_factory=lambda: Budget(steps=800))
 
+    def learner(self, kind: Learner, classes: int) -> Reader:
+        """The untrained network of an arm."""
+        shape = StudentShape(classes)
+        match kind:
+            case "student":
+                return Student(shape)
+            case "student12":
+                return Teacher(TeacherShape(classes, channels=shape.channels, depths=(1, 1, 1), beats=shape.beats))
+            case "teacher1":
+                return Teacher(TeacherShape(classes, leads=1, beats=shape.beats))
+            case "layers":
+                return Student(replace(shape, beats=replace(BEATS, memory=0)))
+            case "thirds":
+                return Student(replace(shape, beats=replace(BEATS, window_share=1 / 3)))
+            case "window":
+                return Student(replace(shape, beats=None))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to learn from and to be measured on, in place of the PTB-XL packs."""
+
+    name: str  # told apart by it: a folder holds runs of one source
+    material: Callable[[int], Material]  # of a seed
+
 
 def settings_for(labels: str, *, rotate: bool = False) -> BenchmarkSettings:
     """The settings of a label share of `SHARES`. Full labels bear more steps and larger batches."""
     if labels != "full":  # a fifth of the teacher's weights does as well on 200 recordings, at twice the speed
         return BenchmarkSettings(labels, rotate, TeacherSettings(channels=(48, 96, 96), depths=(1, 1, 1)))
-    first = Budget(steps=700, batch=64, unlabelled_batch=32, view=HIDING)
-    budget = Budget(steps=1200, batch=64, unlabelled_batch=32)
-    return BenchmarkSettings(labels, rotate, TeacherSettings(first=first, later=first), budget)
+    return BenchmarkSettings(labels, rotate, WELL_TAUGHT, Budget(steps=1200, batch=64, unlabelled_batch=32))
 
 
 def run_benchmark(
@@ -62,26 +86,33 @@ def run_benchmark(
     *,
     seeds: Sequence[int],
     arms: Sequence[str],
+    source: Source | None = None,
     progress: Callable[[str], None] = log.info,
 ) -> None:
-    """Do what `out` does not hold yet. Raises ValueError for an arm that is none or a folder of other settings."""
+    """Do what `out` does not hold yet. Raises ValueError for an arm that is none or a folder of other settings.
+
+    Without a `source` all is read from the PTB-XL packs in `packs`.
+    """
     for word in arms:
         if word != TEACHER:
             arm(word)
-    _claim(out, settings)
+    _claim(out, settings, source)
     todo = {seed: [word for word in arms if not run_path(out, word, seed).exists()] for seed in seeds}
     if not any(todo.values()):
         return
-    everything = read_ptbxl_all(packs, SCORED, LEADS)
+    material = source.material if source else None
+    if material is None:
+        everything = read_ptbxl_all(packs, SCORED, LEADS)
+        material = partial(make_material, everything, settings)
     for seed, words in todo.items():
         if words:
-            material = make_material(everything, settings, seed)
-            ensemble = _teachers(out, material, settings, seed, progress)
-            guide = ensemble.guide(material.labelled, material.pool)
+            own = material(seed)
+            ensemble = _teachers(out, own, settings, seed, progress)
+            guide = ensemble.guide(own.labelled, own.pool)
         for word in words:
             start = time.monotonic()
-            learner = None if word == TEACHER else _learn(arm(word), material, guide, settings.budget, seed)
-            figures = _finish(out, word, seed, material, learner or ensemble, time.monotonic() - start)
+            learner = None if word == TEACHER else _learn(arm(word), own, guide, settings, seed)
+            figures = _finish(out, word, seed, own, learner or ensemble, time.monotonic() - start)
             progress(f"seed {seed} {word}: " + ", ".join(f"{g} AUROC {f['auroc']}" for g, f in figures.items()))
 
 
@@ -108,9 +139,10 @@ def run_path(out: Path, word: str, seed: int) -> Path:
     return out / "runs" / f"{word.replace(':', '_')}.seed{seed}.json"
 
 
-def _claim(out: Path, settings: BenchmarkSettings) -> None:
+def _claim(out: Path, settings: BenchmarkSettings, source: Source | None) -> None:
     (out / "runs").mkdir(parents=True, exist_ok=True)
-    path, own = out / "settings.json", json.dumps(asdict(settings), indent=1, sort_keys=True)
+    told = asdict(settings) | ({"source": source.name} if source else {})
+    path, own = out / "settings.json", json.dumps(told, indent=1, sort_keys=True)
     if path.exists() and path.read_text(encoding="utf-8") != own:
         raise ValueError(f"{out} holds runs of other settings: give another folder")
     path.write_text(own, encoding="utf-8")
@@ -128,22 +160,10 @@ def _teachers(
     return ensemble
 
 
-def _learn(todo: Arm, material: Material, guide: Guide, budget: Budget, seed: int) -> Reader:
+def _learn(todo: Arm, material: Material, guide: Guide, settings: BenchmarkSettings, seed: int) -> Reader:
     torch.manual_seed(seed)
-    classes, shape = len(material.labelled.classes), StudentShape(len(material.labelled.classes))
-    learner: Reader
-    match todo.learner:
-        case "student":
-            learner = Student(shape)
-        case "student12":
-            learner = Teacher(TeacherShape(classes, channels=shape.channels, depths=(1, 1, 1), beats=shape.beats))
-        case "teacher1":
-            learner = Teacher(TeacherShape(classes, leads=1, beats=shape.beats))
-        case "layers":
-            learner = Student(replace(shape, beats=replace(BEATS, memory=0)))
-        case "window":
-            learner = Student(replace(shape, beats=None))
-    return distil(learner, material.labelled, todo, budget, seed=seed, pool=material.pool, guide=guide)
+    learner = settings.learner(todo.learner, len(material.labelled.classes))
+    return distil(learner, material.labelled, todo, settings.budget, seed=seed, pool=material.pool, guide=guide)
 
 
 def _finish(

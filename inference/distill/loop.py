@@ -136,30 +136,37 @@ class _Looks:
         self.leads = max(reads, 2 if second else learner.leads)  # what must be drawn of each recording
 
     def __call__(self, batch: _Batch, extra: _Batch | None, ramp: float) -> tuple[Step, torch.Tensor | None]:
-        x, g, n = move(batch.x, self.budget.view, self.generator), self.generator, len(batch.y)
+        x, n = self._moved(batch.x), len(batch.y)
         own = self._leads(x)
-        reading = self._read(self.learner, disturb(own, self.budget.view, g))
+        reading = self._read(self.learner, self._disturbed(own, self.budget.view))
         told = None if extra is None else self._told(extra)
         step = Step(batch.y, batch.known, reading, soft=batch.soft, ramp=ramp)
         if "live" in self.needs and self.teacher is not None:
             with torch.set_grad_enabled("graph" in self.needs):
-                weak = disturb(x[:, : self.teacher.leads], self.budget.weak, g).requires_grad_("graph" in self.needs)
-                step = replace(step, live=self._read(self.teacher, weak))
+                weak = self._disturbed(x[:, : self.teacher.leads], self.budget.weak)
+                live = self._read(self.teacher, weak.requires_grad_("graph" in self.needs))
+                step = replace(step, live=live, seen=weak.detach())
         for need, reader in (("own", self.learner), ("ema", self.average)):
             if need in self.needs and reader is not None:
                 with torch.no_grad():
-                    logits = self._read(reader, disturb(own[n:], self.budget.weak, g)).logits
+                    logits = self._read(reader, self._disturbed(own[n:], self.budget.weak)).logits
                 step = replace(step, own=logits) if need == "own" else replace(step, ema=logits)
         return step, told
 
     def _told(self, extra: _Batch) -> torch.Tensor:
         """The loss of the second set, read as it will be served: its signal must not move the batch norms."""
         self.learner.eval()
-        shown = disturb(move(extra.x, self.budget.view, self.generator), self.budget.view, self.generator)
+        shown = self._disturbed(self._moved(extra.x), self.budget.view)
         logits = self._read(self.learner, shown).logits
         self.learner.train()
         each = F.binary_cross_entropy_with_logits(logits, extra.y, reduction="none")
         return (each * extra.known).sum() / extra.known.sum().clamp_min(1.0)
+
+    def _moved(self, x: torch.Tensor) -> torch.Tensor:
+        return move(x, self.budget.view, self.generator, fs_hz=self.learner.fs_hz)
+
+    def _disturbed(self, x: torch.Tensor, view: ViewSettings) -> torch.Tensor:
+        return disturb(x, view, self.generator, fs_hz=self.learner.fs_hz, limit=self.learner.limit)
 
     def _leads(self, x: torch.Tensor) -> torch.Tensor:
         """What the learner reads of moved recordings: its leads, or now and then the second in place of the first."""

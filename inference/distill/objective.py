@@ -2,10 +2,13 @@
 
 scratch, kd, mld, fitnet, attention, vid, rkd, crd, mvkt, pseudo, fixmatch, mean-teacher, liteheart
 WORD+u            unlabelled recordings take part
-WORD:window       the student without its beat branch
-liteheart:OPTION  act grad attn uniform shuffled | learned all diag last vid-layers | sure | no-region no-mutual
+WORD:LEARNER      window: the student without its beat half; layers: without its memory; thirds: its convolution counts
+                  a third
+liteheart:OPTION  act grad attn delin uniform shuffled | learned all diag last vid-layers | no-region no-mutual
+WORD:OPTION       sure (what the teacher is sure of counts more) | t=2 (its temperature) | TERM=weight
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, cast, get_args
@@ -21,7 +24,8 @@ from inference.distill.step import Step, Term
 from inference.distill.transfer import AttentionTransfer, Contrast, FitNet, Relations
 from inference.model.reading import Reader
 
-Learner = Literal["student", "student12", "teacher1", "layers", "window"]  # layers: without the memory
+# layers: without the memory; thirds: convolution, layers and memory weigh the same
+Learner = Literal["student", "student12", "teacher1", "layers", "window", "thirds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +126,21 @@ def _with(found: Arm, option: str) -> Arm:
         return replace(found, soft=replace(found.soft, power=1.0))
     if option.startswith("no-"):
         return replace(found, terms={k: v for k, v in found.terms.items() if k != option[3:]})
-    if name in found.terms:
-        try:
-            return replace(found, terms=dict(found.terms) | {name: float(value)})
-        except ValueError:
-            pass
+    amount = _amount(value)
+    if name == "t" and "soft" in found.terms and amount:
+        return replace(found, soft=replace(found.soft, temperature=amount))
+    if name in found.terms and amount is not None:
+        return replace(found, terms=dict(found.terms) | {name: amount})
     raise ValueError(f"{found.word!r}: no option is called {option!r}")
+
+
+def _amount(text: str) -> float | None:
+    """A number from 0 on, or None."""
+    try:
+        amount = float(text)
+    except ValueError:
+        return None
+    return amount if 0 <= amount < math.inf else None
 
 
 def _term(name: str, arm: Arm, student: Reader, teacher: Reader | None) -> Term:

@@ -20,9 +20,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from inference.distill.step import LIVE, Step, Term
+from inference.model.beatview import waves
 from inference.model.reading import Reader, Reading
+from inference.preprocess import FS_HZ
 
-Source = Literal["act", "grad", "attn", "uniform", "shuffled"]
+Source = Literal["act", "grad", "attn", "delin", "uniform", "shuffled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class RegionSettings:
     """Where regions come from and what is matched.
 
     act: energy of the teacher's map; grad: Grad-CAM of its probabilities; attn: mass that its time steps give each
-    other; uniform, shuffled: the controls that tell whether the region matters at all.
+    other; delin: where P, QRS and ST-T lie, whatever the teacher thinks; uniform, shuffled: the controls that tell
+    whether the region matters at all.
     """
 
     source: Source = "act"
@@ -48,7 +51,7 @@ class Regions(Term):
 
     def __init__(self, settings: RegionSettings, student: Reader, teacher: Reader) -> None:
         super().__init__()
-        self.settings = settings
+        self.settings, self.fs_hz = settings, teacher.fs_hz
         self.lift = nn.ModuleList(
             nn.Conv1d(student.map_channels[i], teacher.map_channels[j], 1) for i, j in settings.pairs
         )
@@ -58,7 +61,7 @@ class Regions(Term):
         teacher, s = step.teacher(), self.settings
         total = step.student.logits.new_zeros(())
         for (i, j), lift in zip(s.pairs, self.lift, strict=True):
-            z = importance(step.with_graph(), j, s.source)
+            z = self._importance(step, j)
             tau = temperature(z, s.share)
             a_t = torch.softmax(z / tau, dim=1)
             if s.source == "shuffled":
@@ -69,6 +72,21 @@ class Regions(Term):
             gap = (_channel_norm(lift(own)) - _channel_norm(theirs)).square().mean(dim=1)
             total = total + s.map_weight * map_loss + s.feature_weight * (a_t * gap).sum(dim=1).mean()
         return total / len(s.pairs)
+
+    def _importance(self, step: Step, index: int) -> torch.Tensor:
+        reading = step.with_graph()
+        if self.settings.source != "delin":
+            return importance(reading, index, self.settings.source)
+        if step.seen is None:
+            raise ValueError("regions by waves need the windows that the teacher read")
+        return delineated(step.seen, self.fs_hz, reading.maps[index].shape[2])
+
+
+def delineated(x: torch.Tensor, fs_hz: int, steps: int) -> torch.Tensor:
+    """Standardised share [b, steps] of P, QRS and ST-T in each step of windows `x` float [b, leads, samples]."""
+    every = fs_hz // FS_HZ  # beats are looked for at 100 Hz
+    slow = F.avg_pool1d(x.float(), every) if every > 1 else x
+    return _standard(F.adaptive_avg_pool1d(waves(slow)[:, None].float(), steps)[:, 0])
 
 
 def importance(reading: Reading, index: int, source: Source) -> torch.Tensor:

@@ -13,7 +13,7 @@ from inference.distill.guide import Ensemble
 from inference.distill.loop import Budget, distil
 from inference.distill.objective import arm
 from inference.distill.scarce import Material
-from inference.distill.teachers import HIDING, TeacherSettings, teach
+from inference.distill.teachers import WELL_TAUGHT, TeacherSettings, teach
 from inference.model.checkpoint import Card, save_checkpoint
 from inference.model.export import export_onnx
 from inference.model.student import Student, StudentShape, fold, parameters
@@ -43,11 +43,7 @@ class ShipSettings:
     budget: Budget = field(
         default_factory=lambda: Budget(steps=1500, batch=64, unlabelled_batch=32, extra_batch=64, other_lead_share=0.25)
     )
-    teachers: TeacherSettings = field(
-        default_factory=lambda: TeacherSettings(
-            count=2, channels=(48, 96, 96), depths=(1, 1, 1), first=Budget(steps=500, batch=64, view=HIDING)
-        )
-    )
+    teachers: TeacherSettings = WELL_TAUGHT
     handheld: bool = True  # CinC-2017 recordings teach AFIB beside PTB-XL
     shape: StudentShape = field(default_factory=lambda: StudentShape(len(SCORED)))
 

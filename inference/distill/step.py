@@ -14,15 +14,17 @@ from inference.model.reading import Reading
 class Step:
     """One batch of b windows, the labelled ones first. What no term of the arm asked for is None.
 
-    y, known 0 or 1 [labelled, classes]; student: its reading of the strong view; live: the teacher's reading of the
-    weak view of the same moments; soft [b, classes]: the teachers' calibrated logits of the clean recordings; own,
-    ema [b - labelled, classes]: logits that the student itself, or its slow average, gives the weak unlabelled views.
+    y, known 0 or 1 [labelled, classes]; student: its reading of the strong view; live: the teacher's reading of seen,
+    the weak view [b, leads, samples] of the same moments; soft [b, classes]: the teachers' calibrated logits of the
+    clean recordings; own, ema [b - labelled, classes]: logits that the student itself, or its slow average, gives the
+    weak unlabelled views.
     """
 
     y: torch.Tensor
     known: torch.Tensor
     student: Reading
     live: Reading | None = None
+    seen: torch.Tensor | None = None
     soft: torch.Tensor | None = None
     own: torch.Tensor | None = None
     ema: torch.Tensor | None = None

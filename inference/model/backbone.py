@@ -17,6 +17,8 @@ from torch.nn import functional as F
 from inference.model.reading import Reader, Reading
 
 PARITY_SAMPLES: Final = 6144
+PARITY_FS_HZ: Final = 500
+_LIMIT: Final = 20.0  # windows are in standard deviations of their lead, of which a QRS complex reaches ten
 _STRIDE: Final = 4
 
 
@@ -83,6 +85,8 @@ class TransformerLayer(nn.Module):
 
 class Backbone(Reader):
     """Logits [b, classes] of windows [b, leads, 6144]."""
+
+    samples, fs_hz, limit = PARITY_SAMPLES, PARITY_FS_HZ, _LIMIT
 
     def __init__(self, shape: BackboneShape) -> None:
         super().__init__()

@@ -27,6 +27,7 @@ class BeatShape:
     dropout: float = 0.5
     noise: float = 0.2  # sd, of what is read, while training
     memory: int = 0  # beats remembered beside the layers; 0: none
+    window_share: float = 0.5  # of a network's answer, its convolution's part; the rest is this half's
 
 
 BEATS = BeatShape(memory=400)  # the student's
@@ -102,8 +103,9 @@ class BeatBranch(nn.Module):
             return hidden, torch.where(asked, (logits + self.memory(read)) / 2, logits)
 
 
-def both(window: Reading, beat: tuple[torch.Tensor, torch.Tensor], *, either: bool) -> Reading:
-    """One reading of the two halves: the mean of their logits, or with `either` one of them for each window at random.
+def both(window: Reading, beat: tuple[torch.Tensor, torch.Tensor], share: float, *, either: bool) -> Reading:
+    """One reading of the two halves: of their logits `share` the window's and the rest the beat's, or with `either` one
+    of them for each window at random.
 
     Trained so, neither half leans on the other; together, the convolution overfits and the beats are not listened to.
     """
@@ -113,5 +115,5 @@ def both(window: Reading, beat: tuple[torch.Tensor, torch.Tensor], *, either: bo
         heads = torch.rand(len(own), 1, device=own.device) < 0.5
         answer = torch.where(heads, own, logits)
     else:
-        answer = (own + logits) / 2
+        answer = share * own + (1 - share) * logits
     return Reading(window.maps, torch.cat([window.pooled.float(), hidden], dim=1), answer)

@@ -25,6 +25,7 @@ _APART: Final = 25  # samples to either side in which a beat is the steepest
 _SMOOTH: Final = 9  # samples over which slope is averaged
 _SHARE: Final = 0.35  # of the usual slope of the seconds: below it, no beat
 _FLOOR: Final = 0.004  # mV a sample: below it, nothing is a beat
+_WAVES: Final = ((-22, -8), (-6, 7), (8, 38))  # samples about the middle of a QRS: P, QRS, ST and T
 _CENTRE: Final = 8  # samples to either side over which the middle of a QRS is taken
 _USUAL_RR_S: Final = 0.8  # where there are no two beats
 
@@ -53,6 +54,23 @@ def beat_view(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         dim=1,
     )
     return middle.sign() * torch.log1p(5 * middle.abs()), rhythm
+
+
+@torch.no_grad()
+def waves(x: torch.Tensor) -> torch.Tensor:
+    """Where P, QRS and ST-T of each beat usually lie, bool [b, n], by the middles of its QRS complexes.
+
+    `x` as `beat_view` takes it. Spans of time about a beat, not a delineation: none is fitted to the wave itself.
+    """
+    x = x.float()
+    slope = F.pad((x[:, :, 2:] - x[:, :, :-2]) / 2, (1, 1))
+    energy = slope.square().sum(dim=1)
+    first, have = _beats(energy.sqrt())
+    away = torch.arange(x.shape[2], device=x.device) - _middles(first, energy)[:, :, None]
+    inside = torch.zeros_like(away, dtype=torch.bool)
+    for begin, end in _WAVES:
+        inside |= (away >= begin) & (away < end)
+    return (inside & have[:, :, None]).any(dim=1)
 
 
 def masked_median(values: torch.Tensor, keep: torch.Tensor, dim: int) -> torch.Tensor:

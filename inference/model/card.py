@@ -29,6 +29,7 @@ class Card:
     undecided_from: dict[str, float] = field(default_factory=dict)  # from here to its threshold a condition is open
     channels: tuple[int, int, int] = (48, 96, 96)
     beats: tuple[int, int, int] | None = None  # of the half that reads median beats: components, hidden units, memory
+    window_share: float = 0.5  # of the answer, the other half's
     architecture: str = ARCHITECTURE
     preprocess: str = VERSION
     sha256: str = ""  # of the weights file
@@ -74,6 +75,8 @@ def _check(card: Card, path: Path) -> None:
         )
     if card.architecture != ARCHITECTURE:
         raise Misconfigured("inference.model_dir", f"{path} asks for the network {card.architecture!r}")
+    if not isinstance(card.window_share, float) or not 0 < card.window_share < 1:
+        raise Misconfigured("inference.model_dir", f"{path} has a window_share of {card.window_share!r}")
     for key in ("temperature", "thresholds"):
         values: dict[str, Any] = getattr(card, key)
         if absent := set(card.classes) - set(values):

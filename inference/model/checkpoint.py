@@ -33,6 +33,7 @@ def save_checkpoint(folder: Path, student: Student, card: Card) -> Card:
         card,
         channels=student.shape.channels,
         beats=(beats.components, beats.hidden, beats.memory) if beats else None,
+        window_share=beats.window_share if beats else 0.5,
         sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
         onnx={},  # graphs that lie about are of other weights, until `export_onnx` makes new ones
     )
@@ -54,7 +55,10 @@ def load_student(folder: Path, *, folded: bool = True) -> tuple[Student, Card]:
         raise Misconfigured("inference.model_dir", f"{path} cannot be read: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != card.sha256:
         raise Misconfigured("inference.model_dir", f"{path} is not the file that its card describes (sha256)")
-    beats = BeatShape(components=card.beats[0], hidden=card.beats[1], memory=card.beats[2]) if card.beats else None
+    beats = None
+    if card.beats:
+        components, hidden, memory = card.beats
+        beats = BeatShape(components, hidden=hidden, memory=memory, window_share=card.window_share)
     student = Student(StudentShape(classes=len(card.classes), channels=card.channels, beats=beats))
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         state = {name: torch.from_numpy(arrays[name]) for name in arrays.files}

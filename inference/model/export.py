@@ -73,7 +73,11 @@ class _Served(nn.Module):
         for block in self.blocks:
             y = block(y)
         logits: torch.Tensor = self.head(torch.cat([y.mean(dim=(2, 3)), y.amax(dim=(2, 3))], dim=1))
-        return logits if self.beats is None else (logits + self.beats(x[:, None])[1]) / 2
+        if self.beats is None:
+            return logits
+        share = self.beats.shape.window_share
+        told: torch.Tensor = share * logits + (1 - share) * self.beats(x[:, None])[1]
+        return told
 
 
 class _Joined(nn.Module):

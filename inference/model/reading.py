@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from inference.preprocess import Batch
+from inference.preprocess import CLIP_MV, FS_HZ, SAMPLES, Batch
 
 if TYPE_CHECKING:
     from inference.model.beats import BeatBranch
@@ -39,6 +39,9 @@ class Reader(nn.Module, ABC):
     pooled_size: int
     classes: int
     beats: "BeatBranch | None"  # the half that reads median beats, if it has one
+    samples: int = SAMPLES  # of its windows
+    fs_hz: int = FS_HZ
+    limit: float = CLIP_MV  # no sample of a window is greater
 
     @property
     def learns(self) -> bool:

@@ -73,7 +73,9 @@ class Student(Reader):
         maps = maps_of(x, self.stem, self.blocks)
         pooled = global_pool(maps[-1])
         reading = Reading(maps, pooled, self.head(pooled))
-        return both(reading, self.beats(x), either=self.learns) if self.beats else reading
+        if self.beats is None:
+            return reading
+        return both(reading, self.beats(x), self.beats.shape.window_share, either=self.learns)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits float [b, classes] of `x` float [b, 1000]."""

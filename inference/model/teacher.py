@@ -56,7 +56,9 @@ class Teacher(Reader):
         maps = maps_of(x, self.stem, self.scales)
         pooled = global_pool(maps[-1])
         reading = Reading(maps, pooled, self.head(self.dropout(pooled)))
-        return both(reading, self.beats(x), either=self.learns) if self.beats else reading
+        if self.beats is None:
+            return reading
+        return both(reading, self.beats(x), self.beats.shape.window_share, either=self.learns)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits float [b, classes]."""

@@ -3,7 +3,8 @@
     windows --features--> a histogram a patient --mean over patients--> reference | recent --index, chance--> drift
 
 A patient counts once, however many windows came of him; and chance is asked by dealing the patients out anew, for the
-windows of one patient are alike and few patients differ from few others. Memory grows with patients and bins alone.
+windows of one patient are alike and few patients differ from few others. Many features are looked at: the chance that
+is told is that of any of them. Memory grows with patients and bins alone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
 EDGES: Final[Mapping[str, tuple[float, ...]]] = {
     "sqi": (0.2, 0.4, 0.6, 0.8, 0.9),
@@ -25,7 +27,9 @@ EDGES: Final[Mapping[str, tuple[float, ...]]] = {
 }
 _SHARE: Final = (0.5,)  # yes or no: abstained, unusable, a condition
 _FLOOR: Final = 1e-3  # of a bin's share, or an empty one would weigh without bound
-INPUT: Final = frozenset(EDGES)
+_BLOCK: Final = 500  # deals at once
+INPUT: Final = frozenset({*EDGES, "unusable"})
+Since = Literal["made", "seen"]  # what the reference is: where the student learned, or what this ward was like
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,7 @@ class DriftSettings:
 
     least_index: float = 0.2  # population stability index; 0.1 is common, above 0.25 is a large shift
     least_patients: int = 8  # on each side
-    most_chance: float = 0.01  # of a difference so large between patients dealt out anew
-    deals: int = 400
+    most_chance: float = 0.01  # of a difference so large, in any feature, between patients dealt out anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +49,42 @@ class Drift:
     group: str  # site and device model, as the caller names them
     feature: str
     index: float
-    chance: float
+    chance: float  # of any feature's being so far off
     patients: tuple[int, int]  # reference, recent
+    since: Since = "seen"
 
     def __str__(self) -> str:
+        what = "is not what the student learned from" if self.since == "made" else "has shifted"
         return (
-            f"{self.group}: {self.feature} has shifted (index {self.index:.2f}, chance {self.chance:.3f}, "
+            f"{self.group}: {self.feature} {what} (index {self.index:.2f}, chance {self.chance:.3f}, "
             f"{self.patients[0]} and {self.patients[1]} patients)"
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spread:
+    """How patients differ in one feature: rows [u, bins], each a patient's shares of the bins, and how many have it."""
+
+    rows: Floats
+    times: Counts
+
+    @property
+    def patients(self) -> int:
+        """How many."""
+        return int(self.times.sum())
+
+    @property
+    def mean(self) -> Floats:
+        """[bins] of all patients."""
+        found: Floats = self.times @ self.rows / max(self.patients, 1)
+        return found
 
 
 @dataclass(slots=True)
 class Profile:
     """Counts of windows of one group by feature, patient and bin."""
 
-    counts: dict[str, dict[str, npt.NDArray[np.int64]]] = field(default_factory=dict)
+    counts: dict[str, dict[str, Counts]] = field(default_factory=dict)
 
     def add(self, patient: str, features: Mapping[str, float | None]) -> None:
         """Take in one window. What is None or NaN is left out; features without edges are taken as yes or no."""
@@ -74,6 +98,10 @@ class Profile:
                 bins = of[patient] = np.zeros(len(edges) + 1, np.int64)
             bins[int(np.searchsorted(edges, value, side="right"))] += 1
 
+    def spreads(self) -> dict[str, Spread]:
+        """By feature, without anybody's name: who is alike is counted."""
+        return {name: _spread(np.array([of[p] for p in sorted(of)], np.float64)) for name, of in self.counts.items()}
+
     def to_json(self) -> dict[str, dict[str, list[int]]]:
         """Plain values."""
         return {name: {p: bins.tolist() for p, bins in of.items()} for name, of in self.counts.items()}
@@ -84,44 +112,67 @@ class Profile:
         return cls({n: {p: np.array(list(b), np.int64) for p, b in of.items()} for n, of in told.items()})
 
 
+Reference = Profile | Mapping[str, Spread]
+
+
 def drifts(
-    group: str, reference: Profile, recent: Profile, settings: DriftSettings | None = None, seed: int = 0
+    group: str,
+    reference: Reference,
+    recent: Profile,
+    settings: DriftSettings | None = None,
+    seed: int = 0,
+    since: Since = "seen",
 ) -> list[Drift]:
     """What of `recent` is not as in `reference`, the largest shift first; nothing where too few patients are there."""
     settings = settings or DriftSettings()
+    old = reference.spreads() if isinstance(reference, Profile) else reference
+    new = recent.spreads()
+    asked = [
+        name
+        for name in sorted(old.keys() & new.keys())
+        if min(old[name].patients, new[name].patients) >= settings.least_patients
+    ]
     found = []
-    for name in sorted(reference.counts.keys() & recent.counts.keys()):
-        old, new = (_shares(profile.counts[name]) for profile in (reference, recent))
-        if min(len(old), len(new)) < settings.least_patients:
-            continue
-        index = stability_index(old.mean(axis=0), new.mean(axis=0))
+    for name in asked:
+        index = stability_index(old[name].mean, new[name].mean)
         if index < settings.least_index:
             continue
-        chance = _chance(old, new, index, settings.deals, seed)
+        chance = len(asked) * _chance(old[name], new[name], index, settings.most_chance / len(asked), seed)
         if chance <= settings.most_chance:
             kind: Literal["input", "output"] = "input" if name in INPUT else "output"
-            found.append(Drift(kind, group, name, index, chance, (len(old), len(new))))
+            found.append(Drift(kind, group, name, index, chance, (old[name].patients, new[name].patients), since))
     return sorted(found, key=lambda drift: -drift.index)
 
 
 def stability_index(old: Floats, new: Floats) -> float:
     """Population stability index of two distributions over the same bins: 0 for the same, without bound."""
-    p, q = (np.maximum(x, _FLOOR) / np.maximum(x, _FLOOR).sum() for x in (old, new))
-    return float(((q - p) * np.log(q / p)).sum())
+    return float(_indices(old, new))
 
 
-def _shares(of: Mapping[str, npt.NDArray[np.int64]]) -> Floats:
-    """[patients, bins] share of each patient's windows."""
-    counts = np.array([of[p] for p in sorted(of)], np.float64)
-    shares: Floats = counts / counts.sum(axis=1, keepdims=True)
-    return shares
+def _indices(old: Floats, new: Floats) -> Floats:
+    """[...] of distributions [..., bins]."""
+    p, q = (np.maximum(x, _FLOOR) / np.maximum(x, _FLOOR).sum(axis=-1, keepdims=True) for x in (old, new))
+    found: Floats = ((q - p) * np.log(q / p)).sum(axis=-1)
+    return found
 
 
-def _chance(old: Floats, new: Floats, index: float, deals: int, seed: int) -> float:
-    """How often patients dealt out anew differ as much."""
-    rng, everybody = np.random.default_rng(seed), np.concatenate([old, new])
-    more = 0
-    for _ in range(deals):
-        dealt = everybody[rng.permutation(len(everybody))]
-        more += stability_index(dealt[: len(old)].mean(axis=0), dealt[len(old) :].mean(axis=0)) >= index
-    return (more + 1) / (deals + 1)
+def _spread(counts: Floats) -> Spread:
+    """Of [patients, bins] windows."""
+    shares = np.round(counts / counts.sum(axis=1, keepdims=True), 6)
+    rows, times = np.unique(shares, axis=0, return_counts=True)
+    return Spread(rows, times.astype(np.int64))
+
+
+def _chance(old: Spread, new: Spread, index: float, most: float, seed: int) -> float:
+    """How often patients dealt out anew differ as much; no longer asked once it is clear that that is above `most`."""
+    rng, everybody = np.random.default_rng(seed), np.concatenate([old.rows, new.rows])
+    rows, which = np.unique(everybody, axis=0, return_inverse=True)
+    times = np.bincount(which.reshape(-1), np.concatenate([old.times, new.times])).astype(np.int64)
+    deals, more, done = int(np.ceil(4 / most)), 0, 0
+    while done < deals and more < 4:
+        block = min(_BLOCK, deals - done)
+        dealt = rng.multivariate_hypergeometric(times, new.patients, size=block)
+        means = (times - dealt) @ rows / old.patients, dealt @ rows / new.patients
+        more += int((_indices(*means) >= index * (1 - 1e-9)).sum())
+        done += block
+    return (more + 1) / (done + 1)

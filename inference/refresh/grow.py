@@ -105,8 +105,11 @@ def _devices(
     found = []
     for i in np.argsort(-counts, kind="stable")[: settings.most_devices]:
         told = guess(stored.x[stored.devices == names[i]], rehearsal.train.x, settings.device, seed=seed)
-        if told is not None:
-            log.info("device %s seems to be %s", names[i], told)
+        if told is None:
+            continue
+        known = told.distance <= settings.most_distance
+        log.info("device %s %s %s", names[i], "seems to be" if known else "is like no lead, not even", told)
+        if known:
             found.append((told, float(counts[i])))
     total = sum(share for _, share in found)
     return [(told, share / total) for told, share in found]

@@ -92,13 +92,20 @@ def through(
     mv: Batch, device: Device, noise: NoiseBank | None, side: Side, seed: int, leads: Sequence[str] = LEADS
 ) -> Batch:
     """Preprocessed windows float32 [n, 1, 1000] that `device` makes of recordings `mv` [n, leads, samples], 100 Hz."""
+    return preprocess(sent_by(mv, device, noise, side, seed, leads), FS_HZ)[:, None]
+
+
+def sent_by(
+    mv: Batch, device: Device, noise: NoiseBank | None, side: Side, seed: int, leads: Sequence[str] = LEADS
+) -> Floats:
+    """What it sends of them, [n, samples], in what it takes for mV."""
     x = mv[:, list(leads).index(device.lead)].astype(np.float64)
     if noise is not None and device.noise_mv:
         rng = np.random.default_rng([seed, side == "measure"])
         x = x + device.noise_mv * noise.stretches(len(x), x.shape[1], device.muscle_share, side, rng)
     if device.band_hz is not None:
         x = filtered(x, device.band_hz, zero_phase=device.zero_phase)
-    return preprocess(device.gain * x, FS_HZ)[:, None]
+    return device.gain * x
 
 
 def filtered(x: Floats, band_hz: tuple[float, float], *, zero_phase: bool) -> Floats:

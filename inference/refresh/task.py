@@ -43,6 +43,7 @@ class RefreshSettings:
     memory_share: float = 0.35  # of the remembered beats that come from the new devices
     old_weight: float = 2.0  # in the memory, of a window as it was beside one through a device
     most_devices: int = 4  # that are guessed, those with most windows first
+    most_distance: float = 2.0  # of a guess: .1 to .4 is usual, 1 lies between two leads, beyond no lead explains beats
     device: DeviceSettings = field(default_factory=DeviceSettings)
     state_every: int = 50  # steps
     threads: int = 1

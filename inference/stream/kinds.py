@@ -45,15 +45,19 @@ def classify(p: int, plan: Plan, st: State) -> None:
     """Kinds of the beats that are whole, where they are not known."""
     first, stop = st.tally[p, FIRST_BEAT], whole(p, st.tally[p, END] - plan.after_n, st)
     known, usual, usual_s = st.tally[p, USUAL_KNOWN] > 0, st.usual[p], st.level[p, USUAL_WIDTH]
+    usual_size = norm(usual) + 1e-9
     for k in range(first, stop):
-        kind, wave, wide_s = st.kind[p, k], st.wave[p, k], st.wide_s[p, k]
-        if kind[ALIKE] > UNKNOWN:
+        if st.kind[p, k, ALIKE] > UNKNOWN:
             continue
-        kind[NEIGHBOUR] = likeness(wave, st.wave[p, k - 1]) if k > first else 0.0
+        kind, wave, wide_s = st.kind[p, k], st.wave[p, k], st.wide_s[p, k]
+        if k == first:
+            kind[NEIGHBOUR] = 0.0
+        elif kind[NEIGHBOUR] <= UNKNOWN:
+            kind[NEIGHBOUR] = likeness(wave, st.wave[p, k - 1])
         if not known:
             kind[VENTRICULAR] = kind[ODD] = wide_s >= plan.shape.wide_alone_s
             continue
-        alike, size = likeness(wave, usual), norm(wave) / (norm(usual) + 1e-9)
+        alike, size = likeness(wave, usual), norm(wave) / usual_size
         kind[ALIKE] = alike
         kind[VENTRICULAR] = is_ventricular(alike, size, wide_s, usual_s, plan.shape)
         kind[ODD] = alike < plan.run.odd or (alike < plan.run.rather_odd and wide_s - usual_s > plan.run.odd_wider_s)

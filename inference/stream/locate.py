@@ -14,8 +14,10 @@ FAR = 0.7  # and an extreme at the end of the reach this much less
 
 
 @compiled
-def centre(envelope: F32, at: int, reach: int, width: int, spare: F32) -> int:
-    """Middle of the burst at `at`: of the samples within `reach` whose mean envelope over `width` is near its top."""
+def centre(envelope: F32, at: int, reach: int, width: int, spare: F32) -> float:
+    """Middle of the burst at `at`: of the samples within `reach` whose mean envelope over `width` is near its top. Not
+    rounded: whoever knows the place in the stream does that, so that halves go the same way in every second.
+    """
     n, left = len(envelope), width // 2
     total = 0.0
     for j in range(at - reach - left, at - reach - left + width):
@@ -31,7 +33,7 @@ def centre(envelope: F32, at: int, reach: int, width: int, spare: F32) -> int:
         if spare[k] >= 0.98 * top:
             where += min(max(at - reach + k, 0), n - 1)
             held += 1
-    return int(np.rint(where / held))
+    return where / held
 
 
 @compiled

@@ -47,8 +47,8 @@ def saturated_share(x: F32) -> float:
     runs = np.int32(0)
     a, b, c = x[: len(x) - 2], x[1 : len(x) - 1], x[2:]
     for i in range(len(a)):
-        upwards = a[i] >= top and b[i] >= top and c[i] >= top
-        runs += upwards or (a[i] <= bottom and b[i] <= bottom and c[i] <= bottom)
+        upwards = (a[i] >= top) & (b[i] >= top) & (c[i] >= top)  # not "and": only so without a branch
+        runs += np.int32(upwards | ((a[i] <= bottom) & (b[i] <= bottom) & (c[i] <= bottom)))
     return float(runs / len(x))
 
 

@@ -76,7 +76,7 @@ def _find(x: F32, low: F32, q: int, d: Detector, usual: float, at: I64, middles:
     place, size = np.empty((count, 2), np.int64), np.empty((count, 2), np.float32)
     for k in range(count):
         strength[k] = envelope[middles[k]]
-        middles[k] = centre(envelope, middles[k], d.centre_reach, d.centre_width, scratch) * q
+        middles[k] = int(np.rint(centre(envelope, middles[k], d.centre_reach, d.centre_width, scratch))) * q
         extremes(x, middles[k], d.refine_reach, place[k], size[k], scratch)
     lean = LEAN if np.median(size[:, 0]) >= np.median(size[:, 1]) else 1 / LEAN
     last = 0

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from inference.stream.filters import convolve, extended
 from inference.stream.jit import compiled
 from inference.stream.peaks import middle
-from inference.stream.vectors import dot
+from inference.stream.vectors import dot, total
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
@@ -108,14 +108,14 @@ def width_s(wave: F32, slope: F32) -> float:
 def likeness(wave: F32, other: F32) -> float:
     """Correlation of the inner part of `wave` with `other` at the best of a few lags."""
     inner, moved = wave[LAGS : LAGS + INNER], other[:INNER]
-    mean, size = float(inner.sum()) / INNER, dot(inner, inner)
-    total, squares, best = float(moved.sum()), dot(moved, moved), -2.0
+    mean, size = total(inner) / INNER, dot(inner, inner)
+    sum_, squares, best = total(moved), dot(moved, moved), -2.0
     for lag in range(2 * LAGS + 1):
-        spread = np.sqrt(max(squares - total * total / INNER, 0.0)) + 1e-9
-        best = max(best, (dot(inner, other[lag : lag + INNER]) - mean * total) / spread)
+        spread = np.sqrt(max(squares - sum_ * sum_ / INNER, 0.0)) + 1e-9
+        best = max(best, (dot(inner, other[lag : lag + INNER]) - mean * sum_) / spread)
         if lag < 2 * LAGS:
             goes, comes = float(other[lag]), float(other[lag + INNER])
-            total += comes - goes
+            sum_ += comes - goes
             squares += comes * comes - goes * goes
     return float(best / (np.sqrt(max(size - INNER * mean * mean, 0.0)) + 1e-9))
 

@@ -60,6 +60,8 @@ class State(NamedTuple):
     envelope: F32  # [p, 2 window] of the first detector
     second: F32  # [p, 2 window] of the second
     peak: I64  # [p, 2, most] places of the peaks of both, counted from the start of the stream, PEAKS of them
+    top: I64  # [p, BEATS] peaks of the envelope, low-rate samples, counted from the start of the stream
+    place: I64  # [p, BEATS, 2] the highest and the lowest sample near each, counted likewise
     at: I64  # [p, BEATS] R peaks, counted from the start of the stream
     middle: I64  # [p, BEATS] middles of their bursts
     strength: F32  # [p, BEATS] mV/s
@@ -182,6 +184,8 @@ def rows(plan: Plan, patients: int) -> State:
         envelope=np.zeros((p, low), f32),
         second=np.zeros((p, low), f32),
         peak=np.zeros((p, 2, plan.window // plan.first.limits.near + 2), i64),
+        top=np.zeros((p, BEATS), i64),
+        place=np.zeros((p, BEATS, 2), i64),
         at=np.zeros((p, BEATS), i64),
         middle=np.zeros((p, BEATS), i64),
         strength=np.zeros((p, BEATS), f32),

@@ -43,11 +43,12 @@ def doubt(p: int, plan: Plan, st: State, out: F64) -> None:
     is_poor = out[SQI] < plan.trust.poor
     if level[CLEAR] <= 0:
         level[CLEAR] = _first_clear(p, first, stop, plan, st)
-    for k in range(first, end):
+
+    for k in range(whole(p, young, st), end):
         kind = st.kind[p, k]
         if k >= stop:  # not whole: what the one before it was
             kind[DOUBTED] = st.kind[p, k - 1, DOUBTED] if k > first else 0.0
-        elif st.at[p, k] >= young:
+        else:
             kind[DOUBTED] = _is_doubted(p, k, first, is_poor, plan, st)
             if st.at[p, k] >= sure_by and kind[ALIKE] >= plan.trust.clear:
                 level[CLEAR] += plan.trust.follow * (st.strength[p, k] - level[CLEAR])

@@ -1,6 +1,7 @@
 """Two looks at one moment: what moves in time is shared by teacher and student, what disturbs is each one's own.
 
-Windows here are float [b, leads, samples] in mV, already preprocessed.
+Windows here are float [b, leads, samples] in mV, already preprocessed; at another profile than the main one, in the
+unit and at the rate of that profile.
 """
 
 from dataclasses import dataclass
@@ -30,10 +31,10 @@ STEADY: Final = ViewSettings(roll_s=0.0, stretch=0.05, gain_sd=0.15, noise_mv=0.
 STRONG: Final = ViewSettings(roll_s=10.0, stretch=0.1, gain_sd=0.2, noise_mv=0.06, wander_mv=0.1, cutout_s=2.0)
 
 
-def move(x: torch.Tensor, settings: ViewSettings, generator: torch.Generator) -> torch.Tensor:
+def move(x: torch.Tensor, settings: ViewSettings, generator: torch.Generator, *, fs_hz: int = FS_HZ) -> torch.Tensor:
     """`x` rolled and stretched in time, all leads alike; teacher and student that shall agree on regions share it."""
     b, leads, n = x.shape
-    start = settings.roll_s * FS_HZ * _uniform(b, generator)
+    start = settings.roll_s * fs_hz * _uniform(b, generator)
     if not settings.stretch:
         at = (torch.arange(n, device=x.device) + start.round().long()) % n
         return x.gather(2, at[:, None, :].expand(b, leads, n))
@@ -44,17 +45,24 @@ def move(x: torch.Tensor, settings: ViewSettings, generator: torch.Generator) ->
     return torch.lerp(x.gather(2, left), x.gather(2, (left + 1) % n), share)
 
 
-def disturb(x: torch.Tensor, settings: ViewSettings, generator: torch.Generator) -> torch.Tensor:
-    """A copy of `x` with another amplitude, noise, wander and perhaps a hole; nothing moves in time."""
+def disturb(
+    x: torch.Tensor,
+    settings: ViewSettings,
+    generator: torch.Generator,
+    *,
+    fs_hz: int = FS_HZ,
+    limit: float = CLIP_MV,
+) -> torch.Tensor:
+    """A copy of `x` with another amplitude, noise, wander and perhaps a hole, within `limit`; nothing moves in time."""
     b, leads, n = x.shape
     y = x * torch.exp(settings.gain_sd * torch.randn(b, 1, generator=generator, device=generator.device))[:, None]
     noise = settings.noise_mv * _uniform(b, generator).abs()
     y = y + noise[:, None] * torch.randn(b, leads, n, generator=generator, device=generator.device)
     hz, phase = 0.3 + 0.2 * _uniform(b, generator), torch.pi * _uniform(b, generator)
-    wander = torch.sin(2 * torch.pi * hz * torch.arange(n, device=x.device) / FS_HZ + phase)
+    wander = torch.sin(2 * torch.pi * hz * torch.arange(n, device=x.device) / fs_hz + phase)
     y = y + (settings.wander_mv * _uniform(b, generator) * wander)[:, None]
     if settings.cutout_s:
-        length = settings.cutout_s * FS_HZ * torch.rand(b, 1, generator=generator, device=generator.device)
+        length = settings.cutout_s * fs_hz * torch.rand(b, 1, generator=generator, device=generator.device)
         begin = torch.rand(b, 1, generator=generator, device=generator.device) * (n - length)
         at = torch.arange(n, device=x.device)
         y = y * ~((at >= begin) & (at < begin + length))[:, None]
@@ -62,7 +70,7 @@ def disturb(x: torch.Tensor, settings: ViewSettings, generator: torch.Generator)
         lost = torch.rand(b, leads, 1, generator=generator, device=generator.device) < settings.lead_loss
         lost[:, 0] = False
         y = y * ~lost
-    return y.clamp(-CLIP_MV, CLIP_MV)
+    return y.clamp(-limit, limit)
 
 
 def _uniform(b: int, generator: torch.Generator) -> torch.Tensor:

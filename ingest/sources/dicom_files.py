@@ -30,6 +30,7 @@ from ingest.sources.channel import (
 from ingest.sources.dicom_walk import Item, quiet, walk
 from ingest.sources.facts import Facts, age_of, born_on, instant_us, sex_of, somebody
 from liteheart.errors import Unreadable
+from liteheart.leads import NAMES
 
 DICOM_SUFFIXES: Final = (".dcm", ".dicom")
 _ECG: Final = {
@@ -41,12 +42,7 @@ _ECG: Final = {
 _TYPES: Final = {
     (8, "SB"): "i1", (8, "UB"): "u1", (16, "SS"): "i2", (16, "US"): "u2", (32, "SL"): "i4", (32, "UL"): "u4"
 }  # fmt: skip
-_LEADS: Final = {
-    1: "I", 2: "II", 3: "V1", 4: "V2", 5: "V3", 6: "V4", 7: "V5", 8: "V6", 9: "V7", 10: "V2R", 11: "V3R", 12: "V4R",
-    13: "V5R", 14: "V6R", 15: "V7R", 16: "X", 17: "Y", 18: "Z", 19: "CC5", 20: "CM5", 21: "LA", 22: "RA", 23: "LL",
-    61: "III", 62: "aVR", 63: "aVL", 64: "aVF", 65: "-aVR", 66: "V8", 67: "V9", 68: "V8R", 69: "V9R",
-}  # fmt: skip  # by the number at the end of codes of MDC (2:1) and SCPECG (5.6.3-9-1)
-_CODE = re.compile(r"(?:2:|5\.6\.3-9-)(\d{1,3})")
+_CODE = re.compile(r"(?:2:|5\.6\.3-9-)(\d{1,3})")  # MDC (2:1) and SCPECG (5.6.3-9-1) count leads alike
 _MAX_CHANNELS: Final = 512
 
 
@@ -174,11 +170,17 @@ def _name(k: int, channel: Any) -> str:
     source = (channel.get("ChannelSourceSequence") or [None])[0]
     if source is not None:
         code = _CODE.fullmatch(str(source.get("CodeValue", "")))
-        if code and int(code[1]) in _LEADS:
-            return _LEADS[int(code[1])]
+        if code and int(code[1]) in NAMES:
+            return NAMES[int(code[1])]
+        if code and not int(code[1]):  # some lead: what it is called may say which
+            return _label(k, channel)
         meaning = re.sub(r"\s*\(.*", "", re.sub(r"^lead\s+", "", str(source.get("CodeMeaning", "")), flags=re.I))
         if meaning.strip():
             return printable(meaning)[:32]
+    return _label(k, channel)
+
+
+def _label(k: int, channel: Any) -> str:
     return printable(str(channel.get("ChannelLabel") or ""))[:32] or f"channel-{k + 1}"
 
 

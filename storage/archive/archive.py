@@ -16,6 +16,7 @@ from storage.archive.read import SignalReader
 from storage.archive.settings import ArchiveSettings
 from storage.archive.stretches import joined
 from storage.engine import reading, writing
+from storage.extent import extent
 from storage.schema import block_heads, blocks, frames
 
 _PAGE_US: Final = 4 * PERIOD_US  # read at a time
@@ -53,14 +54,8 @@ class Archive:
 
     def extent(self, patient: PatientId) -> tuple[int, int] | None:
         """Time of the first sample that is kept and just after the last; None without any."""
-        found: list[tuple[int, int]] = []
         with reading(self._engine) as connection:
-            for table, kept in ((frames, true()), (blocks, blocks.c.dropped_us.is_(None))):
-                ends = select(func.min(table.c.t0_us), func.max(table.c.t1_us)).where(table.c.patient == patient, kept)
-                first, last = connection.execute(ends).one()
-                if first is not None:
-                    found.append((first, last))
-        return (min(a for a, _ in found), max(b for _, b in found)) if found else None
+            return extent(connection, patient)
 
     def keep(self, frames_in: Iterable[Frame], now_us: int = 0) -> int:
         """Write frames as blocks at once, as an import does; how many were new.

@@ -9,6 +9,7 @@ nor their parts can be swapped.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -21,15 +22,18 @@ from storage.archive import meta
 from storage.archive.codec import MAX_SAMPLES, pack, unpack
 from storage.archive.objects import Objects
 from storage.frame_rows import Opener
-from storage.keys import Cipher
 from storage.rows import Row
+from storage.vault import Cipher
 
 MINUTE_US: Final = 60 * US_PER_S
 PERIOD_MINUTES: Final = 5
 PERIOD_US: Final = PERIOD_MINUTES * MINUTE_US
+PIECE: Final = 7_500  # samples: half a minute at 250 Hz. 0.1 % larger than whole ones, read in two thirds of the time
 _HEADER: Final = (
-    "patient", "device", "lead", "fs_hz", "gain", "t0_us", "t1_us", "arrival_us", "frames", "n", "sealed",
+    "patient", "device", "lead", "fs_hz", "gain", "t0_us", "t1_us", "arrival_us", "frames", "n", "sealed", "counts",
 )  # fmt: skip
+_of_dict, _of_row = itemgetter(*_HEADER), attrgetter(*_HEADER)
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
 Group = tuple[str, str, str, float, float, int]  # patient, device, lead, rate, gain, period
 
 
@@ -82,7 +86,7 @@ def block_row(frames: Sequence[Frame], cipher: Cipher | None, objects: Objects |
     }
     minutes = np.bincount([f.t0_us % PERIOD_US // MINUTE_US for f in frames], minlength=PERIOD_MINUTES)
     row["counts"] = minutes.astype("<u4").tobytes()
-    members, samples = meta.to_bytes(frames, row["fs_hz"]), pack(np.concatenate([f.samples for f in frames]))
+    members, samples = meta.to_bytes(frames, row["fs_hz"]), pack(np.concatenate([f.samples for f in frames]), PIECE)
     if cipher is not None:
         header = header_of(row)
         members, samples = cipher.seal(b"meta" + header, members), cipher.seal(b"payload" + header, samples)
@@ -95,14 +99,14 @@ def block_row(frames: Sequence[Frame], cipher: Cipher | None, objects: Objects |
 
 def header_of(row: Any) -> bytes:
     """What is told in the clear of a block, as bytes."""
-    told = row if isinstance(row, dict) else row._mapping
-    return json.dumps([*(told[name] for name in _HEADER), bytes(told["counts"]).hex()], separators=(",", ":")).encode()
+    told = _of_dict(row) if isinstance(row, dict) else _of_row(row)
+    return _JSON.encode([*told[:-1], bytes(told[-1]).hex()]).encode()
 
 
 def content_of(row: Any, payload: bytes | None = None) -> bytes:
     """SHA-256 of all of a block; `payload` where the row does not hold it."""
-    told = row if isinstance(row, dict) else row._mapping
-    parts = (header_of(row), bytes(told["meta"]), bytes(told["payload"] if payload is None else payload))
+    members, samples = (row["meta"], row["payload"]) if isinstance(row, dict) else (row.meta, row.payload)
+    parts = (header_of(row), bytes(members), bytes(samples if payload is None else payload))
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 

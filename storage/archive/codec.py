@@ -28,6 +28,7 @@ from liteheart.signal import Samples
 from liteheart.wire import from_planes, to_planes
 from storage.archive import loops, predict
 from storage.archive.tables import tables
+from storage.codec import decompressor
 
 PIECE: Final = 15_000  # samples: a minute at 250 Hz
 MAX_PIECE: Final = 65_535
@@ -79,9 +80,9 @@ def unpack(packed: bytes | memoryview, first: int = 0, last: int | None = None) 
     for k in range(first // piece, -(-last // piece) if last > first else 0):
         begin = k * piece
         body = _checked(view[bounds[k] : bounds[k + 1]], f"piece {k}")
-        part = _unpacked(body, min(piece, n - begin))
-        a, b = max(first, begin), min(last, begin + len(part))
-        found[a - first : b - first] = part[a - begin : b - begin]
+        size = min(piece, n - begin)
+        a, b = max(first, begin), min(last, begin + size)
+        found[a - first : b - first] = _unpacked(body, size, b - begin)[a - begin : b - begin]
     return found if listed is None else _looked_up(found, listed)
 
 
@@ -112,7 +113,7 @@ def _opened(view: memoryview) -> tuple[int, int, Samples | None, list[int]]:
     if values is None:
         return n, piece, None, bounds
     count, least, length = values
-    gaps = _unpacked(head[at - length : at], count)
+    gaps = _unpacked(head[at - length : at], count, count)
     listed = least + np.cumsum(np.concatenate([[0], gaps.view(np.uint16).astype(np.int64) + 1]))
     if listed[-1] > 32767 or len(listed) > _MOST_VALUES:
         raise Poison("values", "of a block lie beyond 16 bits")
@@ -158,7 +159,7 @@ def _about(samples: Samples) -> int:
 def _packed(samples: Samples, coefficients: predict.Coefficients | None) -> bytes:
     """One piece; `coefficients` None: the best."""
     t, n = tables(), len(samples)
-    middle = int(np.rint(samples.mean())) if n and coefficients is None else 0
+    middle = round(int(samples.sum(dtype=np.int64)) / n) if n and coefficients is None else 0
     around = samples - np.int16(middle)
     first = int(around[0]) if n else 0
     c = predict.chosen(around, t) if coefficients is None else coefficients
@@ -179,8 +180,8 @@ def _packed(samples: Samples, coefficients: predict.Coefficients | None) -> byte
     return best if len(best) <= 1 + 2 * n else bytes((_RAW,)) + samples.astype("<i2").tobytes()
 
 
-def _unpacked(body: memoryview, n: int) -> Samples:
-    """The n samples of a piece."""
+def _unpacked(body: memoryview, n: int, last: int) -> Samples:
+    """The n samples of a piece, of which the first `last` are wanted: the others may be anything."""
     if len(body) and body[0] == _RAW:
         if len(body) != 1 + 2 * n:
             raise Poison("piece", f"of {len(body)} bytes cannot hold {n} samples as they are")
@@ -202,7 +203,7 @@ def _unpacked(body: memoryview, n: int) -> Samples:
     t, found = tables(), np.empty(n, np.int16)
     if not loops.read(words, states, _means(start), n, t.fine, t.coarse, t.slots, t.shares, found):
         raise Poison("piece", "holds other words than were written")
-    loops.restore(found, c, first, middle)
+    loops.restore(found[:last], c, first, middle)
     return found
 
 
@@ -211,14 +212,14 @@ def _from_planes(body: memoryview, n: int) -> Samples:
     try:
         if zstandard.frame_content_size(body) != 2 * n:
             raise Poison("piece", f"of planes is not of {n} samples")
-        return from_planes(zstandard.ZstdDecompressor().decompress(body, max_output_size=2 * n))
+        return from_planes(decompressor().decompress(body, max_output_size=2 * n))
     except zstandard.ZstdError as error:
         raise Poison("piece", f"of planes cannot be unpacked: {error}") from error
 
 
 def _start(left: Samples) -> int:
     """Where the running means begin, as a byte: 4 to 7 times a power of two, in 1/256."""
-    mean = int(np.abs(left, dtype=np.int32).mean() * 256) if len(left) else 0
+    mean = 256 * int(np.abs(left, dtype=np.int32).sum(dtype=np.int64)) // len(left) if len(left) else 0
     power = max(mean.bit_length() - 3, 0)
     return min(4 * power + max((mean >> power) - 4, 0), _LARGEST_START)
 

@@ -19,12 +19,16 @@ import zstandard
 from liteheart.clock import US_PER_S
 from liteheart.errors import Poison
 from liteheart.signal import Frame
+from storage.archive.jit import compiled
+from storage.codec import decompressor
 
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct("<BI")
 _FIRST: Final = struct.Struct("<Bq")
 _COLUMNS: Final = 7
-_WIDTHS: Final = (0, 1, 2, 3, 4, 8)
+_HEAD_BYTES, _FIRST_BYTES = _HEAD.size, _FIRST.size
+_PLANES_AT: Final = _HEAD.size + _COLUMNS * _FIRST.size
+_WIDTHS: Final = frozenset((0, 1, 2, 3, 4, 8))
 UNKNOWN: Final = -(1 << 15)  # the battery of a device that does not tell
 MOST_FRAMES: Final = 1 << 17
 Longs = npt.NDArray[np.int64]
@@ -68,28 +72,53 @@ def to_bytes(frames: Sequence[Frame], fs_hz: float) -> bytes:
 def from_bytes(packed: bytes, fs_hz: float) -> Members:
     """The inverse of `to_bytes`. Raises Poison for what it did not make."""
     try:
-        raw = zstandard.ZstdDecompressor().decompress(packed, max_output_size=MOST_FRAMES * 8 * _COLUMNS + 128)
+        raw = decompressor().decompress(packed, max_output_size=MOST_FRAMES * 8 * _COLUMNS + 128)
         version, count = _HEAD.unpack_from(raw)
-        if version != _VERSION or not 0 < count <= MOST_FRAMES:
-            raise Poison("meta", f"is of version {version} with {count} frames")
-        told = [_FIRST.unpack_from(raw, _HEAD.size + i * _FIRST.size) for i in range(_COLUMNS)]
-        at = _HEAD.size + _COLUMNS * _FIRST.size
-        columns = []
-        for i, (width, first) in enumerate(told):
-            if width not in _WIDTHS:
-                raise Poison("meta", f"holds numbers of {width} bytes")
-            columns.append(_column(raw, at, width, count, first, running=i != 2))
-            at += width * (count - 1)
-    except (zstandard.ZstdError, struct.error, ValueError) as error:
+    except (zstandard.ZstdError, struct.error) as error:
         raise Poison("meta", f"of a block cannot be unpacked: {error}") from error
-    if at != len(raw):
-        raise Poison("meta", f"holds {len(raw)} bytes instead of {at}")
-    boot, sequence, begins, delay, n, lead_off, battery = columns
-    if int(n.min()) < 0:
+    if version != _VERSION or not 0 < count <= MOST_FRAMES:
+        raise Poison("meta", f"is of version {version} with {count} frames")
+    widths = raw[_HEAD.size : _PLANES_AT : _FIRST.size]
+    needed = _PLANES_AT + sum(widths) * (count - 1)
+    if not _WIDTHS.issuperset(widths) or len(raw) != needed:
+        raise Poison("meta", f"holds {len(raw)} bytes instead of {needed}, in numbers of {list(widths)} bytes")
+    found = np.empty((_COLUMNS + 1, count), np.int64)
+    if _unfold(np.frombuffer(raw, np.uint8), float(fs_hz), found) < 0:
         raise Poison("meta", "holds frames of less than no samples")
-    lasts = lasting(n, fs_hz)
-    t1 = (begins + lasts).cumsum()
-    return Members(boot, sequence + np.arange(count), t1 - lasts, t1, t1 + delay, n, lead_off, battery)
+    return Members(*found)
+
+
+@compiled
+def _unfold(raw: npt.NDArray[np.uint8], fs_hz: float, out: Longs) -> int:
+    """Fill the columns of `Members`, int64 [8, frames]; gives back the least number of samples."""
+    count = out.shape[1]
+    at = _PLANES_AT
+    for column in range(_COLUMNS):
+        about = _HEAD_BYTES + column * _FIRST_BYTES
+        width = np.int64(raw[about])
+        bits = np.uint64(0)
+        for k in range(8):
+            bits |= np.uint64(raw[about + 1 + k]) << np.uint64(8 * k)
+        value = np.int64(bits)
+        place = column if column < 3 else column + 1  # the end of a frame is told by nobody
+        out[place, 0] = value
+        for i in range(1, count):
+            bits = np.uint64(0)
+            for k in range(width):
+                bits |= np.uint64(raw[at + k * (count - 1) + i - 1]) << np.uint64(8 * k)
+            rest = np.int64(bits >> np.uint64(1)) ^ -np.int64(bits & np.uint64(1))
+            value = rest if column == 2 else value + rest
+            out[place, i] = value
+        at += width * (count - 1)
+    least, end = out[5, 0], np.int64(0)
+    for i in range(count):
+        out[1, i] += i
+        out[2, i] += end
+        end = out[2, i] + np.int64(np.rint(out[5, i] * US_PER_S / fs_hz))  # one division: the same on every machine
+        out[3, i] = end
+        out[4, i] += end
+        least = min(least, out[5, i])
+    return int(least)
 
 
 def lasting(n: Longs, fs_hz: float) -> Longs:
@@ -107,20 +136,5 @@ def _planes(values: Longs) -> tuple[int, bytes]:
         return 0, b""
     zigzag = ((values << 1) ^ (values >> 63)).view(np.uint64)
     most = int(zigzag.max()).bit_length()
-    width = next(w for w in _WIDTHS[1:] if most <= 8 * w)
+    width = min(w for w in _WIDTHS if w and most <= 8 * w)
     return width, zigzag.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width].T.tobytes()
-
-
-def _column(raw: bytes, at: int, width: int, count: int, first: int, *, running: bool) -> Longs:
-    """int64 [count]: the first value, then each the one before plus the rest, or the rest alone."""
-    if not width:
-        out = np.full(count, first if running else 0, np.int64)
-        out[0] = first
-        return out
-    out = np.empty(count, np.int64)
-    out[0] = first
-    wide = np.zeros((count - 1, 8), np.uint8)
-    wide[:, :width] = np.frombuffer(raw, np.uint8, width * (count - 1), at).reshape(width, count - 1).T
-    zigzag = wide.view("<u8")[:, 0]
-    out[1:] = (zigzag >> np.uint64(1)).view(np.int64) ^ -(zigzag & np.uint64(1)).view(np.int64)
-    return out.cumsum() if running else out

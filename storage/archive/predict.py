@@ -20,7 +20,7 @@ SECOND: Final = np.array([2 * ONE, -ONE], np.int64)
 _ORDERS: Final = (4, 16)
 _EACH_BITS: Final = 16  # of a coefficient as stored
 _LEAST_SAMPLES: Final = 128  # fewer are not worth coefficients
-_ROWS: Final = 5000  # samples that are fitted, evenly spread: all of fifteen thousand give nothing more
+_ROWS: Final = 5000  # about so many samples are fitted, evenly spread: all of fifteen thousand give nothing more
 _SHORT: Final = 4096  # pieces below it are judged whole, others by every fourth stretch
 
 Coefficients = npt.NDArray[np.int64]
@@ -47,15 +47,21 @@ def _fitted(samples: Samples, so_far: Coefficients) -> list[Coefficients]:
     loops.residuals(samples, so_far, left)
     weight = np.empty(len(samples))
     judging.weights(left, 1024, weight)
-    every = max(1, len(samples) // _ROWS)
-    rows = np.lib.stride_tricks.sliding_window_view(samples, ORDER + 1)[::every]
+    every = max(1, round(len(samples) / _ROWS))
+    rows = _windows(samples)[::every]
     weighted = rows * weight[ORDER::every, None]  # the square of the weight counts
     products: npt.NDArray[Any] = weighted.T @ weighted
+    latest, told = products[ORDER - 1 :: -1, ORDER - 1 :: -1], products[ORDER - 1 :: -1, ORDER]  # newest sample first
     found = []
     for order in _ORDERS:
-        latest = np.arange(ORDER)[::-1][:order]  # newest sample first; the last column is to be foretold
-        matrix = products[np.ix_(latest, latest)]
-        matrix[np.diag_indices(order)] += 1e-7 * np.trace(matrix) + 1e-9
-        answer = np.linalg.solve(matrix, products[latest, ORDER])
-        found.append(np.clip(np.rint(answer * ONE), -32768, 32767).astype(np.int64))
+        matrix = latest[:order, :order].copy()
+        matrix.flat[:: order + 1] += 1e-7 * float(matrix.trace()) + 1e-9
+        answer = np.linalg.solve(matrix, told[:order])
+        found.append(np.maximum(np.minimum(np.rint(answer * ONE), 32767), -32768).astype(np.int64))
     return found
+
+
+def _windows(samples: Samples) -> Samples:
+    """Each sample after the `ORDER` before it, int16 [n - ORDER, ORDER + 1]; a view."""
+    step, n = samples.itemsize, len(samples) - ORDER
+    return np.ndarray((n, ORDER + 1), np.int16, np.ascontiguousarray(samples), 0, (step, step))

@@ -16,6 +16,7 @@ from storage.archive.blocks import PERIOD_US, BlockReader, in_time, minute_count
 from storage.archive.objects import Objects
 from storage.frame_rows import Opener, row_frame
 from storage.keys import Keyring
+from storage.prepared import Prepared
 from storage.schema import blocks, frames
 
 SLOWEST_HZ: Final = 50  # below it no frame is accepted
@@ -26,7 +27,7 @@ _AT_ONCE: Final = 600  # hot frames in memory at a time
 _whose: BindParameter[str] = bindparam("whose")
 _since: BindParameter[int] = bindparam("since")
 _until: BindParameter[int] = bindparam("until")
-_HOT = (
+_HOT = Prepared(
     select(frames)
     .where(
         frames.c.patient == _whose,
@@ -36,11 +37,18 @@ _HOT = (
     )
     .order_by(frames.c.t0_us, frames.c.boot, frames.c.sequence)
 )
-_BLOCKS = select(blocks).where(blocks.c.patient == _whose, blocks.c.dropped_us.is_(None)).order_by(blocks.c.t0_us)
-_OVERLAPPING = _BLOCKS.where(
-    blocks.c.t0_us < _until,
-    blocks.c.t0_us > _since - LONGEST_FRAME_US - PERIOD_US,
-    blocks.c.t1_us > _since,
+_UNREAD: Final = ("id", "previous", "content", "digest", "dropped_us")  # links of the chain, which is walked elsewhere
+_BLOCKS = (
+    select(*(c for c in blocks.columns if c.name not in _UNREAD))
+    .where(blocks.c.patient == _whose, blocks.c.dropped_us.is_(None))
+    .order_by(blocks.c.t0_us)
+)
+_OVERLAPPING = Prepared(
+    _BLOCKS.where(
+        blocks.c.t0_us < _until,
+        blocks.c.t0_us > _since - LONGEST_FRAME_US - PERIOD_US,
+        blocks.c.t1_us > _since,
+    )
 )
 _BEGIN = (frames.c.patient == _whose, frames.c.t0_us >= _since, frames.c.t0_us < _until)
 _HOT_BEGINNING = select(frames).where(*_BEGIN, frames.c.t1_us > bindparam("ends_after")).order_by(frames.c.t0_us)
@@ -82,8 +90,8 @@ class SignalReader:
         """Frames that overlap [t0_us, t1_us), oldest first."""
         span = {"whose": patient, "since": t0_us, "until": t1_us}
         opener = self.opener()
-        hot = [row_frame(row, opener) for row in connection.execute(_HOT, span)]
-        rows = connection.execute(_OVERLAPPING, span).all()
+        hot = [row_frame(row, opener) for row in _HOT.rows(connection, span)]
+        rows = _OVERLAPPING.rows(connection, span)
         if not rows:
             return hot
         reader = BlockReader(opener, self.objects)

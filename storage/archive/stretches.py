@@ -30,11 +30,7 @@ class _Run:
     t0_us: int
     parts: list[Samples] = field(default_factory=list)
     n: int = 0
-
-    @property
-    def end_us(self) -> int:
-        """Time just after its last sample."""
-        return self.t0_us + round(self.n * US_PER_S / self.last.fs_hz)
+    end_us: int = 0  # time just after its last sample
 
     @property
     def place(self) -> tuple[int, str, str]:
@@ -46,6 +42,7 @@ class _Run:
         self.last = frame
         self.parts.append(samples)
         self.n += len(samples)
+        self.end_us = self.t0_us + round(self.n * US_PER_S / frame.fs_hz)
 
     def made(self) -> Stretch:
         """What it came to."""
@@ -63,11 +60,12 @@ def joined(frames: Iterable[Frame], t0_us: int, t1_us: int) -> Iterator[Stretch]
     for frame in frames:
         for lane in [lane for lane, run in going.items() if frame.t0_us > run.end_us + JOIN_US]:
             done.append(going.pop(lane))  # nothing that begins now or later reaches it
-        yield from _first(done, min((run.place for run in going.values()), default=None))
+        if done:
+            yield from _first(done, min((run.place for run in going.values()), default=None))
         at_us, samples = _inside(frame, t0_us, t1_us)
         if not len(samples):
             continue
-        lane = (str(frame.device), frame.lead, frame.fs_hz, frame.gain)
+        lane = (frame.device, frame.lead, frame.fs_hz, frame.gain)
         run = going.get(lane)
         skip = 0 if run is None else _repeated(run, frame, at_us)
         if run is not None and skip is None:
@@ -93,9 +91,23 @@ def _inside(frame: Frame, t0_us: int, t1_us: int) -> tuple[int, Samples]:
     """Of a frame the samples within a range, and the time of the first."""
     if t0_us <= frame.t0_us and frame.t1_us <= t1_us:
         return frame.t0_us, frame.samples
-    times = frame.t0_us + np.rint(np.arange(len(frame.samples)) * US_PER_S / frame.fs_hz).astype(np.int64)
-    first, last = (int(np.searchsorted(times, edge)) for edge in (t0_us, t1_us))
-    return (int(times[first]) if first < last else frame.t0_us), frame.samples[first:last]
+    first, last = _place(frame, t0_us), _place(frame, t1_us)
+    return (_time(frame, first) if first < last else frame.t0_us), frame.samples[first:last]
+
+
+def _place(frame: Frame, at_us: int) -> int:
+    """Of the first sample that lies at a time or after it; how many there are when none does."""
+    n = len(frame.samples)
+    place = min(max(round((at_us - frame.t0_us) * frame.fs_hz / US_PER_S), 0), n)
+    while place > 0 and _time(frame, place - 1) >= at_us:  # the guess is off by one at most
+        place -= 1
+    while place < n and _time(frame, place) < at_us:
+        place += 1
+    return place
+
+
+def _time(frame: Frame, place: int) -> int:
+    return frame.t0_us + round(place * US_PER_S / frame.fs_hz)
 
 
 def _first(done: list[_Run], going: tuple[int, str, str] | None) -> Iterator[Stretch]:

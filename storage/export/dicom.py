@@ -14,6 +14,7 @@ import numpy as np
 
 from liteheart.conditions import BY_CODE
 from liteheart.errors import Poison
+from liteheart.leads import numbered
 from liteheart.signal import Samples
 from storage.export.tape import Mark, Tape
 
@@ -26,12 +27,7 @@ _GENERAL_HZ: Final = (200.0, 1000.0)
 _AMBULATORY_HZ: Final = (50.0, 1000.0)
 _GENERAL_S: Final = 600.0  # a strip that a person looks at; what is longer is a recording that was worn
 _EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
-_LEADS: Final = {  # MDC, group 2: value, meaning
-    **{name: (f"2:{value}", f"Lead {name}") for name, value in (("I", 1), ("II", 2), ("III", 61))},
-    **{name: (f"2:{value}", f"{name}, augmented") for name, value in (("aVR", 62), ("aVL", 63), ("aVF", 64))},
-    **{f"V{k}": (f"2:{2 + k}", f"Lead V{k}") for k in range(1, 7)},
-}
-_ANY_LEAD: Final = ("2:0", "Unspecified lead")
+_LEADS: Final = 2  # the block of ISO/IEEE 11073-10101 that their numbers count in
 _SEX: Final = {"female": "F", "male": "M", "other": "O"}
 
 
@@ -95,8 +91,8 @@ def _group(tape: Tape, samples: Samples) -> "Dataset":
     from pydicom.dataset import Dataset
 
     channel = Dataset()
-    value, meaning = _LEADS.get(tape.lead, _ANY_LEAD)
-    channel.ChannelSourceSequence = [_code(value, "MDC", meaning)]
+    number, meaning = numbered(tape.lead)
+    channel.ChannelSourceSequence = [_code(f"{_LEADS}:{number}", "MDC", meaning)]
     channel.ChannelLabel = tape.lead
     channel.ChannelSensitivity = _decimal(1 / tape.gain)
     channel.ChannelSensitivityUnitsSequence = [_code("mV", "UCUM", "millivolt")]

@@ -19,12 +19,13 @@ from storage.archive.settings import ArchiveSettings
 from storage.audit import Audit
 from storage.board import Board
 from storage.engine import reading, writing
-from storage.keys import KEY_BYTES, Keyring, Vault
+from storage.keys import Keyring
 from storage.monitor_store import Batch, MonitorStore
 from storage.notes import Notes
 from storage.overviews import Overviews
 from storage.retention import Retention, RetentionSettings
 from storage.schema import alarms, blocks, damaged_frames, frames, overviews
+from storage.vault import KEY_BYTES, Vault
 
 S = 1_000_000
 MINUTE = 60 * S
@@ -307,6 +308,25 @@ def test_frames_that_are_imported_become_blocks_at_once(ward, make):
     assert stretch.samples.tolist() == np.concatenate([f.samples for f in sent]).tolist()
     assert ward.archive.extent("p1") == (T0, T0 + 802 * S)
     assert ward.archive.verify("p1").blocks == 4
+
+
+def test_the_extent_is_the_same_hot_compacted_and_both(ward, make):
+    assert ward.board.extent("p1") is None
+    some = np.arange(2500, dtype=np.int16)  # ten seconds
+    sent = [make.frame(i, t0_us=T0 + 10 * i * S, samples=some) for i in range(70)]
+    long = make.frame(700, t0_us=T0 + 200 * S, samples=np.zeros(60_000, np.int16), fs_hz=50.0)  # 20 minutes
+    ward.store([*sent, long, make.frame(0, "p2", t0_us=T0 - 999 * S)])
+    whole = (T0, T0 + 1400 * S)
+    assert ward.board.extent("p1") == whole
+    ward.compact(LONG_AFTER)
+    assert ward.count(blocks) > 1
+    assert ward.board.extent("p1") == whole
+    ward.store([make.frame(800, t0_us=T0 + 5000 * S), make.frame(801, t0_us=T0 - 60 * S)])
+    assert ward.board.extent("p1") == (T0 - 60 * S, T0 + 5001 * S)
+    retained = Retention(ward.engine, RetentionSettings(signal_d=1, alarm_signal_d=1), ward.signal.objects)
+    while retained.step(LONG_AFTER):
+        pass
+    assert ward.board.extent("p1") is None, "signal that was dropped is not told of"
 
 
 def test_stretches_hold_each_sample_once(ward, make):

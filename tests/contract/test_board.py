@@ -6,6 +6,7 @@ import numpy as np
 from sqlalchemy import text
 
 from storage.engine import reading
+from storage.extent import EXTENT
 from storage.monitor_store import Batch
 
 S = 1_000_000
@@ -27,6 +28,16 @@ def test_a_long_frame_is_found_by_its_end(stores, make):
     long = make.frame(0, samples=np.zeros(60_000, np.int16))  # 240 s
     stores.monitor.commit(Batch(frames=[long, make.frame(1)]))
     assert stores.board.strip("p1", make.t0_us + 239 * S, make.t0_us + 241 * S) == [long]
+
+
+def test_the_extent_is_from_the_first_sample_to_the_last_of_one_patient(stores, make):
+    assert stores.board.extent("p1") is None
+    long = make.frame(3, samples=np.zeros(60_000, np.int16))  # 240 s: what begins after it ends before
+    frames = [make.frame(i) for i in (7, 5, 9)]
+    stores.monitor.commit(Batch(frames=[*frames, long, make.frame(0, "p2"), make.frame(900, "p2")]))
+    assert stores.board.extent("p1") == (make.t0_us + 3 * S, make.t0_us + 243 * S)
+    assert stores.board.extent("p2") == (make.t0_us, make.t0_us + 901 * S)
+    assert stores.board.extent("nobody") is None
 
 
 def test_findings_come_newest_first_from_a_time_on(stores, make):
@@ -72,3 +83,18 @@ def test_open_alarms_are_found_through_their_index(engine):
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
             plan = connection.execute(text(f"EXPLAIN {asked}")).all()
     assert "ix_alarms_open" in str(plan)
+
+
+def test_the_extent_is_read_from_the_ends_of_indexes(engine):
+    """A page that opens must not walk through months of signal."""
+    asked = EXTENT.params(whose="p1").compile(engine, compile_kwargs={"literal_binds": True})
+    with reading(engine) as connection:
+        if engine.dialect.name == "sqlite":
+            plan = str(connection.execute(text(f"EXPLAIN QUERY PLAN {asked}")).all())
+            assert "SCAN" not in plan.replace("SCAN CONSTANT ROW", "")
+        else:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            plan = str(connection.execute(text(f"EXPLAIN {asked}")).all())
+            assert "Seq Scan" not in plan
+    assert "ix_frames_patient_t0_us" in plan
+    assert "ix_blocks_patient_t0_us" in plan

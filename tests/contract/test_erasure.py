@@ -22,12 +22,13 @@ from storage.codec import Packer
 from storage.devices import Devices
 from storage.engine import open_engine, reading, writing
 from storage.erasure import TABLES, Erasure
-from storage.keys import KEY_BYTES, Keyring, Vault, open_keys
+from storage.keys import Keyring, open_keys
 from storage.log import DiskLog, LogSettings
 from storage.monitor_store import Batch, MonitorStore
 from storage.notes import Notes
 from storage.schema import frames, metadata, patient_keys
 from storage.scrub import Scrubber
+from storage.vault import KEY_BYTES, Vault
 
 S = 1_000_000
 T0 = 1_700_000_100 * S

@@ -14,11 +14,12 @@ from storage.board import Board
 from storage.engine import reading
 from storage.identities import Identities
 from storage.imports import Imports, Whose
-from storage.keys import Keyring, Vault
+from storage.keys import Keyring
 from storage.monitor_store import Batch, MonitorStore
 from storage.schema import imports, patients
 from storage.settings import StorageSettings
 from storage.subjects import Subject, Subjects
+from storage.vault import Vault
 
 T0 = 1_790_000_000_000_000
 KEY = bytes(range(32))

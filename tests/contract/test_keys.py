@@ -11,10 +11,11 @@ from sqlalchemy.engine import make_url
 from liteheart.errors import Conflict, Poison
 from storage.engine import open_engine, reading, writing
 from storage.identities import Identities
-from storage.keys import KEY_BYTES, Cipher, Keyring, Vault, open_keys, open_keys_readonly
+from storage.keys import ASKED_S, Keyring, open_keys, open_keys_readonly
 from storage.migrations import upgrade
 from storage.schema import patient_keys
 from storage.settings import StorageSettings
+from storage.vault import KEY_BYTES, Cipher, Vault
 
 S = 1_000_000
 T0 = 1_790_000_000 * S
@@ -64,6 +65,64 @@ def test_a_destroyed_key_is_forgotten_by_every_process(engine, ring):
     assert ring.reading("p1").open(b"y", fresh.seal(b"y", b"new")) == b"new"
     assert not ring.destroy("nobody", T0 + 3)
     assert ring.erased()["nobody"] == T0 + 3
+
+
+def test_a_key_that_another_process_destroyed_is_used_for_ten_seconds_at_most(engine, ring):
+    now_s = [100.0]
+    other = Keyring(engine, Vault(lambda: MASTER), tick=lambda: now_s[0])
+    sealed = ring.making(["p1"], T0)["p1"].seal(b"x", b"text")
+    assert other.reading("p1").open(b"x", sealed) == b"text"
+    other.making(["p2"], T0)
+    ring.destroy("p1", T0 + 1)
+    ring.destroy("p2", T0 + 1)
+    now_s[0] += ASKED_S
+    with pytest.raises(Conflict, match="no key"):
+        other.reading("p1")
+    fresh = other.making(["p2"], T0 + 2)["p2"]  # not the one of before
+    assert ring.reading("p2").open(b"y", fresh.seal(b"y", b"new")) == b"new"
+
+
+def test_a_key_that_was_read_just_before_its_end_is_not_remembered(engine, ring):
+    ring.making(["p1"], T0)
+    at_that_moment = []
+
+    class Slow(Vault):
+        """The patient is erased, and that is told, between reading the wrapped key and unwrapping it."""
+
+        def unwrap(self, patient, wrapped):
+            for happens in at_that_moment:
+                happens()
+            return super().unwrap(patient, wrapped)
+
+    other = Keyring(engine, Slow(lambda: MASTER))
+    assert other.erased() == {}
+    at_that_moment += [lambda: ring.destroy("p1", T0 + 1), other.erased]
+    other.reading("p1")  # whoever asked before it was destroyed has it
+    at_that_moment.clear()
+    with pytest.raises(Conflict, match="no key"):
+        other.reading("p1")
+
+
+def test_no_more_keys_are_remembered_than_wanted(engine, ring):
+    names = [f"p{k:02}" for k in range(12)]
+    sealed = {name: cipher.seal(b"x", b"text") for name, cipher in ring.making(names, T0).items()}
+    unwrapped = []
+
+    class Counted(Vault):
+        """Tells whose key is unwrapped."""
+
+        def unwrap(self, patient, wrapped):
+            unwrapped.append(patient)
+            return super().unwrap(patient, wrapped)
+
+    few = Keyring(engine, Counted(lambda: MASTER), most=4)
+    assert few.making(names, T0).keys() == sealed.keys(), "more at once than are remembered"
+    for name in names:
+        assert few.reading(name).open(b"x", sealed[name]) == b"text"
+    unwrapped.clear()
+    for name in names[-4:] + names[:1]:
+        few.reading(name)
+    assert unwrapped == names[:1]
 
 
 def test_without_a_master_key_nothing_is_sealed_and_that_is_said_once(engine, caplog):

@@ -60,6 +60,14 @@ def test_the_shipped_student_serves_and_shipping_again_changes_nothing(models: M
     assert [s.step for s in only.steps] == ["registered", "passed", "shadowed", "approved", "promoted"]
 
 
+def test_a_newer_program_adds_files_to_its_student_and_changes_none(models: Models) -> None:
+    before = made("shipped")
+    more = replace(before, files={**before.files, "student.json": b"changed", "student.world.npz": b"world"})
+    models.ship(more, NOW + 1)
+    models.ship(more, NOW + 2)
+    assert models.files(before.version) == {**before.files, "student.world.npz": b"world"}
+
+
 def test_a_newer_program_brings_its_student_but_not_over_a_refreshed_one(models: Models) -> None:
     models.ship(made("shipped-2"), NOW)
     assert models.champion() == "shipped-2"

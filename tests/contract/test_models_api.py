@@ -69,7 +69,9 @@ def test_everybody_sees_versions_progress_and_drift(app: FastAPI) -> None:
     assert told["serves"] == "shipped"
     whole = nurse.get(f"{API}/models/fresh").json()
     assert (whole["checks"][0]["name"], whole["parent"], whole["serves"]) == ("macro", "shipped", False)
-    (attempt,) = nurse.get(f"{API}/refresh").json()["items"]
+    told = nurse.get(f"{API}/refresh").json()
+    assert told["scheduled"] is False, "it names no test set"
+    (attempt,) = told["items"]
     assert (attempt["phase"], attempt["share"], attempt["detail"]["drift"]) == ("shadow", 0.25, ["x"])
     assert "salt" not in attempt
     assert nurse.get(f"{API}/models/nobody").status_code == 404

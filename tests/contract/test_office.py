@@ -555,6 +555,9 @@ def test_reading_a_signal_is_noted_once_in_a_quarter(house: House, make: Any) ->
     house.clock.advance(QUARTER_US / S)
     assert ada.get(strip).status_code == 200
     assert house.actions(subject="p1") == ["signal-read"] * 3
+    told = paul.get(f"{API}/patients/p1/extent").json()
+    assert (told["t0_us"], told["t1_us"]) == (T0, T0 + S)
+    assert house.actions(subject="p1") == ["signal-read"] * 4, "where signal lies is signal too"
 
 
 def test_the_audit_is_read_by_subject_and_person_and_holds(house: House, make: Any) -> None:

@@ -37,6 +37,7 @@ TABLE = """
 GET    /live                                 nptar
 GET    /patients                             nptar
 GET    /patients/{patient}/strip             nptar
+GET    /patients/{patient}/extent            nptar
 GET    /patients/{patient}/findings          nptar
 GET    /patients/{patient}/overview          nptar
 GET    /patients/{patient}/trends            nptar

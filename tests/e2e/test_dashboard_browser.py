@@ -1,21 +1,17 @@
 """The dashboard in a real Chromium, fed by a live source: what a nurse sees, hears and presses."""
 
 import json
-import os
-import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from alerts.dashboard.app import dashboard_router
 from alerts.dashboard.feed import InProcessFeed
@@ -29,19 +25,11 @@ from liteheart.conditions import Condition
 from liteheart.ids import DeviceId, PatientId, alarm_id
 from liteheart.signal import Frame
 from liteheart.wire import encode_frame
+from tests.e2e.serving import Server
 from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 FS_HZ = 250.0
 CONDITIONS = [
     Condition("NORM", "Normal ECG", None),
@@ -179,64 +167,17 @@ class Ward:
                 )
 
 
-class Server:
-    """Uvicorn on a port of its own, which can be stopped and started again on the same one."""
+def served(ward: Ward, people: People | None = None) -> Server:
+    """Its dashboard."""
 
-    def __init__(self, ward: Ward, people: People | None = None) -> None:
-        self._ward, self._people = ward, people
-        with closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Returns once it answers."""
-        ward = self._ward
+    def made() -> FastAPI:
         app = FastAPI()
         app.include_router(
-            dashboard_router(
-                ward.board, ward.feed, self._people, ward.clock, DashboardSettings(), conditions=CONDITIONS
-            )
+            dashboard_router(ward.board, ward.feed, people, ward.clock, DashboardSettings(), conditions=CONDITIONS)
         )
-        config = uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=self.port,
-            log_config=None,
-            log_level="warning",
-            ws="websockets-sansio",
-            timeout_graceful_shutdown=2,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        until(lambda: self._server.started)
+        return app
 
-    def stop(self) -> None:
-        """Returns once it is gone."""
-        self._server.should_exit = True
-        self._thread.join(10)
-        assert not self._thread.is_alive()
-
-    def __enter__(self) -> "Server":
-        self.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One browser; skipped only where a machine without one may say so."""
-    if not CHROMIUM.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{CHROMIUM} is missing")
-        pytest.skip(f"{CHROMIUM} is missing")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(QUIET))
-        yield browser
-        browser.close()
+    return Server(made)
 
 
 class Watched:
@@ -268,7 +209,7 @@ def ward() -> Iterator[Ward]:
 
 @pytest.fixture
 def server(ward: Ward) -> Iterator[Server]:
-    with Server(ward) as server:
+    with served(ward) as server:
         yield server
 
 
@@ -571,7 +512,7 @@ class Staff:
 
 def test_nobody_sees_the_ward_without_signing_in(chromium: Browser, ward: Ward) -> None:
     alarm = ward.raise_alarm(ward.names[0])
-    with Server(ward, Staff()) as server, Watched(chromium) as watched:
+    with served(ward, Staff()) as server, Watched(chromium) as watched:
         page = watched.page
         page.goto(server.url)
         expect(page.locator(".signin")).to_be_visible()
@@ -599,7 +540,7 @@ def test_nobody_sees_the_ward_without_signing_in(chromium: Browser, ward: Ward) 
 
 @pytest.mark.parametrize("size", [(1366, 768), (1920, 1080), (390, 844)], ids=lambda s: f"{s[0]}x{s[1]}")
 def test_the_page_fits_the_screen(chromium: Browser, size: tuple[int, int], tmp_path: Path) -> None:
-    with Ward(24) as ward, Server(ward) as server, Watched(chromium) as watched:
+    with Ward(24) as ward, served(ward) as server, Watched(chromium) as watched:
         page = watched.page
         page.set_viewport_size({"width": size[0], "height": size[1]})
         page.goto(server.url)

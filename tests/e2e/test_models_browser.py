@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -21,6 +22,7 @@ from inference.model.card import load_card
 from inference.model.checkpoint import load_student, save_checkpoint
 from inference.settings import SHIPPED
 from storage.people import People
+from tests.e2e.axe import violations
 from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -106,8 +108,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.stop()
 
 
-def signed_in(chromium: Browser, house: House, name: str, locale: str = "en-GB") -> Page:
-    page = chromium.new_context(locale=locale, viewport={"width": 1400, "height": 1000}).new_page()
+def signed_in(chromium: Browser, house: House, name: str, locale: str = "en-GB", **context: Any) -> Page:
+    page = chromium.new_context(locale=locale, viewport={"width": 1400, "height": 1000}, **context).new_page()
     page.goto(house.url)
     page.locator("#username").fill(name)
     page.locator("#password").fill(f"{name}-secret")
@@ -124,7 +126,41 @@ def test_a_nurse_sees_and_signs_nothing(chromium: Browser, house: House) -> None
     expect(page.get_by_role("heading", name="Rhythmusmodelle")).to_be_visible()
     expect(row.get_by_role("button")).to_have_count(1)
     expect(page.locator("progress")).to_have_js_property("value", 0.4)
+    expect(page.get_by_text("keine Auffrischung eingerichtet")).to_be_visible()
     expect(page.get_by_text("noise_mv has shifted")).to_be_visible()
+    page.context.close()
+
+
+def test_drift_is_told_on_the_wall_until_somebody_has_read_it(chromium: Browser, house: House) -> None:
+    page = signed_in(chromium, house, "ada")
+    page.goto(f"{house.url}/#/")
+    notice = page.locator(".notice.technical")
+    expect(notice).to_contain_text("not what the rhythm model learned from (1 feature)")
+    notice.get_by_role("link", name="Models").click()
+    expect(page.get_by_text("noise_mv has shifted")).to_be_visible()
+    with page.expect_response("**/api/v1/refresh"):
+        page.reload()
+    expect(notice).to_be_visible()
+    notice.get_by_role("button", name="Close").click()
+    expect(notice).to_be_hidden()
+    with page.expect_response("**/api/v1/refresh"):
+        page.reload()
+    expect(page.get_by_text("noise_mv has shifted")).to_be_visible()
+    expect(notice).to_be_hidden()
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_keeps_nobody_out(chromium: Browser, house: House, scheme: str) -> None:
+    page = signed_in(chromium, house, "doc", color_scheme=scheme)
+    row = page.locator(f"tr[data-version='{house.candidate}']")
+    row.get_by_role("button", name="Details").click()
+    expect(page.get_by_role("region", name=f"Gate of {house.candidate}")).to_be_visible()
+    expect(page.locator(".notice.technical")).to_be_visible()
+    assert violations(page) == []
+    row.get_by_role("button", name="Sign").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert violations(page) == []
     page.context.close()
 
 

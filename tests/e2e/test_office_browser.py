@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +15,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,15 +34,17 @@ from liteheart.ids import DeviceId, PatientId, alarm_id
 from liteheart.wire import encode_frame
 from storage.monitor_store import Batch
 from storage.people import People
+from tests.e2e.axe import violations
 from tests.e2e.pictures import picture
+from tests.e2e.serving import free_port, is_ready
 from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
+SHOWN = ".office, .office-ask"  # page or dialog
 STAFF = {"ada": "nurse", "tom": "technician", "boss": "administrator", "rosa": "researcher"}
 OLD = PatientId("p-known")
 ANNA = "Anna Müller"
-AXE = Path(__file__).parents[2] / "alerts/dashboard/web/node_modules/axe-core/axe.min.js"
 TITLES = {
     "admit": "Aufnahmen",
     "people": "Personen",
@@ -60,9 +60,7 @@ class Station:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "data"
         self._prepare()
-        with closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("LITEHEART_")}
         self._errors = (folder / "stderr").open("w")
@@ -74,7 +72,7 @@ class Station:
             start_new_session=True,
             env=clean | {"LITEHEART_ECG": str(folder / "none")},
         )
-        until(lambda: self._answers() or self.process.poll() is not None, 90)
+        until(lambda: is_ready(self.url) or self.process.poll() is not None, 90)
         assert self.process.poll() is None, (folder / "stderr").read_text()[-3000:]
 
     def stop(self) -> int:
@@ -86,13 +84,6 @@ class Station:
             if self.process.poll() is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait(10)
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
-                return answer.status == 200
-        except OSError:
-            return False
 
     def _prepare(self) -> None:
         """The staff, and six alarms of one patient over the last hours: what burden and shift must say is known."""
@@ -548,13 +539,6 @@ def test_a_password_of_ones_own_signs_out_everywhere(desk: Callable[..., Desk]) 
     expect(rosa.page.locator("#username")).to_be_visible()
 
 
-def barriers(page: Page) -> list[Any]:
-    """What axe-core finds wrong with the page or dialog that is shown."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run('.office, .office-ask').then(found => found.violations)")
-    return [(v["id"], v["impact"], v["nodes"][0]["html"]) for v in found]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", list(TITLES))
 def test_every_page_reads_german_fits_a_ward_pc_and_keeps_nobody_out(
@@ -566,7 +550,7 @@ def test_every_page_reads_german_fits_a_ward_pc_and_keeps_nobody_out(
     expect(page.locator("table").first).to_be_visible()
     wide = page.evaluate("node => [node.scrollWidth, node.clientWidth]")
     assert wide[0] <= wide[1], "nothing is cut off at the side"
-    assert barriers(boss.page) == []
+    assert violations(boss.page, SHOWN) == []
     if (name, scheme) in (("shift", "light"), ("burden", "dark")):
         picture(boss.page, f"{name}-{scheme}")
 
@@ -597,14 +581,14 @@ def test_a_phone_shows_it_all_and_the_keyboard_alone_pairs(desk: Callable[..., D
     ada.page.keyboard.press("Enter")
     expect(ada.dialog().locator(".office-code")).to_have_text(re.compile(r"^\w{4} \w{4}$"))
     assert ada.page.evaluate(focused) == "Close"
-    assert barriers(ada.page) == []
+    assert violations(ada.page, SHOWN) == []
     ada.page.keyboard.press("Escape")
     until(lambda: ada.page.evaluate(focused) == "Pair")
     expect(ada.row(patient)).to_contain_text("no device")
     for name in ("admit", "shift", "burden"):
         expect(ada.go(name).locator("table").first).to_be_visible()
         assert ada.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-        assert barriers(ada.page) == [], name
+        assert violations(ada.page, SHOWN) == [], name
 
 
 def test_what_the_server_does_not_answer_is_said(desk: Callable[..., Desk]) -> None:

@@ -1,11 +1,8 @@
 """The frame around the pages in a real Chromium: addresses, languages, and pages that load when they are asked for."""
 
-import threading
-import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
 
@@ -14,6 +11,7 @@ from alerts.dashboard.feed import InProcessFeed
 from alerts.dashboard.memory import MemoryBoard
 from alerts.dashboard.settings import DashboardSettings
 from liteheart.clock import SystemClock
+from tests.e2e.serving import Server
 
 pytestmark = pytest.mark.browser
 
@@ -25,17 +23,8 @@ def url() -> Iterator[str]:
     app.include_router(
         dashboard_router(MemoryBoard(), InProcessFeed(), None, SystemClock(), DashboardSettings(), conditions=[])
     )
-    config = uvicorn.Config(app, port=0, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    deadline = time.monotonic() + 15
-    while not server.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    with Server(lambda: app) as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from alerts.dashboard.feed import InProcessFeed
 from deploy import wiring
@@ -29,8 +28,11 @@ from liteheart.finding import Finding, Quality
 from liteheart.ids import DeviceId, ModelVersion, PatientId, alarm_id
 from liteheart.signal import Frame
 from liteheart.wire import encode_frame
+from storage.imports import Whose
 from storage.monitor_store import Batch
+from tests.e2e.axe import violations
 from tests.e2e.pictures import picture
+from tests.e2e.serving import Server
 from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -38,11 +40,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 S = US_PER_S
 ANNA, BERT, CARL = (PatientId(f"p-{name}") for name in ("anna", "bert", "carl"))
 FS_HZ = 250
-AXE = Path(__file__).parents[2] / "alerts/dashboard/web/node_modules/axe-core/axe.min.js"
 BEAT_S = 0.8  # 75 a minute, to the sample
 PX_PER_MM = 96 / 25.4
 LETHAL_S, GAP_S, OFF_S = 600, (605, 608), (612, 615)  # seconds of the recording: VT; nothing received; lead off
 HOP_S = 5
+LONG_AGO_US = 946_684_800 * S
 
 
 def beats(second: int) -> np.ndarray:
@@ -61,30 +63,26 @@ class Ward:
         self.storage = wiring.open_storage(self.settings)
         router = wiring.dashboard(self.settings, self.storage, self.feed, self.clock, sign_in=sign_in)
         app = create_web([router], PrometheusMetrics(), lambda: None)
-        config = uvicorn.Config(
-            app, port=0, log_config=None, ws="websockets-sansio", lifespan="off", timeout_graceful_shutdown=2
-        )
-        self._server = uvicorn.Server(config)
+        self._server = Server(lambda: app)
+        self.url = self._server.url
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._server.run), threading.Thread(target=self._live)]
+        self._thread = threading.Thread(target=self._live)
         self.began_us = (self.clock.now_us() // S - 1800) * S  # the recording: half an hour up to now
+        self.imported = self._import()
         if sign_in:
             return
         self._record_a_day()  # first: what comes a day late is not summed up at once
         self._record()
 
     def __enter__(self) -> "Ward":
-        for thread in self._threads:
-            thread.start()
-        until(lambda: self._server.started)
-        self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
+        self._server.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._stop.set()
-        self._server.should_exit = True
-        for thread in self._threads:
-            thread.join(10)
+        self._thread.join(10)
+        self._server.stop()
         self.storage.close()
 
     def at(self, second: float) -> int:
@@ -126,6 +124,16 @@ class Ward:
         self.storage.monitor.commit(Batch(alarms=[event]))
         self.feed.publish([alarm_message(event)])
         return alarm
+
+    def _import(self) -> PatientId:
+        """A minute and a half of somebody's signal of the year 2000, sealed, as `liteheart import` keeps it."""
+        who = self.storage.imports.enrol(b"a recording", Whose(""), self.clock.now_us())
+        frames = [
+            replace(self.frame(s), patient=who, device=DeviceId("import-1"), sequence=s, t0_us=LONG_AGO_US + s * S)
+            for s in range(90)
+        ]
+        self.storage.archive.keep(frames, self.clock.now_us())
+        return who
 
     def _record_a_day(self) -> None:
         """24 hours of Carl's signal, in frames of ten seconds."""
@@ -679,7 +687,120 @@ def test_who_may_not_know_breaks_the_glass_with_a_reason(chromium: Browser, tmp_
         expect(page.get_by_role("button", name="Show identity")).to_be_hidden()
         expect(page.locator(".patient-notes")).to_contain_text("Your role may not read notes.")
         expect(page.get_by_label("New note")).to_have_count(0)
+        expect(page.locator('.patient-consent [data-scope="research"]')).to_contain_text("not agreed to")
+        expect(page.locator(".patient-consent").get_by_role("button")).to_have_count(0)
         page.context.close()
+
+
+def asked_of(page: Page, patient: PatientId) -> list[str]:
+    """What the page asks of a patient from now on, in order."""
+    asked: list[str] = []
+    page.on("request", lambda r: f"/{patient}/" in r.url and asked.append(r.url.split(f"/{patient}/")[1].split("?")[0]))
+    return asked
+
+
+@pytest.mark.parametrize("way", ["link", "slow link", "inside"])
+def test_who_was_imported_opens_at_the_newest_signal(ward: Ward, screen: Callable[..., Page], way: str) -> None:
+    page = screen(f"#/patient/{ward.imported}" if way == "link" else "")
+    asked = asked_of(page, ward.imported)
+    held: list[Route] = []
+    if way == "slow link":  # who is here is known long before the strip that was asked for first
+        page.route("**/strip?*", lambda route: route.continue_() if held else held.append(route))
+        page.goto(f"{ward.url}/?anew#/patient/{ward.imported}")
+    if way == "inside":
+        expect(page.locator(f'.tile[data-patient="{ANNA}"]')).to_be_visible()
+        page.evaluate(f"location.hash = '#/patient/{ward.imported}'")
+    newest_us = LONG_AGO_US + 90 * S
+    head = page.locator(".patient-head")
+    expect(head.get_by_role("status")).to_have_text(
+        f"Not here: nothing is heard of this patient. The newest stored signal is of {day(newest_us)}."
+    )
+    expect(head.locator(".patient-live")).to_be_hidden()
+    for route in held:
+        route.continue_()
+    loaded(page)
+    expect(strip(page).locator("header .patient-about")).to_contain_text(day(newest_us - 30 * S))
+    expect(page.locator(".patient-missing")).to_have_count(0)
+    assert page.evaluate("location.hash").endswith(f"?t={newest_us - 20 * S}")
+    if way == "inside":
+        assert asked.index("extent") < asked.index("strip"), "what is not there is not asked for"
+    full = page.locator(".patient-disclosure")
+    expect(full.locator("canvas")).to_have_attribute("data-state", "fine", timeout=20_000)
+    expect(full.get_by_role("group", name="Length of a line").get_by_role("button", name="1 min")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    expect(full.locator(".patient-about")).to_contain_text(day(LONG_AGO_US))
+    full.get_by_role("button", name="Earlier").click()
+    expect(full.get_by_role("status")).to_have_text("No earlier signal is stored.")
+    strip(page).get_by_role("button", name="10 s back").click()
+    expect(strip(page).locator("header .patient-about")).to_contain_text(day(newest_us - 40 * S))
+    strip(page).get_by_role("button", name="Newest").click()
+    expect(strip(page).locator("header .patient-about")).to_contain_text(day(newest_us - 30 * S))
+
+
+def test_who_was_imported_is_no_lost_stream(ward: Ward, screen: Callable[..., Page]) -> None:
+    page = screen()
+    expect(page.locator(f'.tile[data-patient="{ANNA}"]')).to_be_visible()
+    expect(page.locator(f'.tile[data-patient="{ward.imported}"]')).to_have_count(0)
+    assert ward.imported not in {a["patient"] for a in page.request.get(f"{ward.url}/api/v1/alarms").json()["items"]}
+    page.evaluate("location.hash = '#/list'")
+    search = page.get_by_role("searchbox")
+    search.fill(ward.imported)
+    expect(page.locator(".list-page .empty")).to_contain_text("Nobody who is here matches.")
+    page.get_by_role("link", name=f"Stored signal of {ward.imported}").click()
+    expect(page.locator(".patient-head")).to_contain_text("The newest stored signal is of")
+
+
+def test_an_address_with_a_moment_is_kept_and_nobody_is_told_apart(ward: Ward, screen: Callable[..., Page]) -> None:
+    page = loaded(screen(f"#/patient/{ward.imported}?t={LONG_AGO_US + 30 * S}"))
+    expect(strip(page).locator("header .patient-about")).to_contain_text(day(LONG_AGO_US + 20 * S))
+    expect(page.locator(".patient-head").get_by_role("status")).to_contain_text(day(LONG_AGO_US + 90 * S))
+    expect(page.locator(".patient-disclosure .patient-about")).to_contain_text(day(LONG_AGO_US))
+    page.evaluate("location.hash = '#/patient/p-nobody'")
+    expect(page.locator(".patient-head")).to_contain_text("and no signal is stored")
+    expect(strip(page)).to_contain_text("No signal is stored for this time.")
+
+
+def test_of_who_is_here_nothing_is_asked_before_the_strip(ward: Ward, screen: Callable[..., Page]) -> None:
+    page = screen()
+    asked = asked_of(page, ANNA)
+    page.locator(f'.tile[data-patient="{ANNA}"]').get_by_role("link", name=ANNA).click()
+    loaded(page)
+    assert "strip" in asked
+    assert "extent" not in asked
+    expect(page.locator(".patient-gone")).to_have_text("")
+
+
+def test_consent_is_written_down_and_withdrawn(ward: Ward, screen: Callable[..., Page]) -> None:
+    page = screen(f"#/patient/{ward.imported}")
+    consent = page.locator(".patient-consent")
+    training = consent.locator('[data-scope="training"]')
+    expect(training).to_contain_text("Nothing was written down, so it is not agreed to.")
+    choice = training.get_by_role("group", name="Training")
+    choice.get_by_role("button", name="Agreed", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(consent.get_by_role("status")).to_have_text("Training: written down as agreed.")
+    expect(training).to_contain_text("Agreed, written down by nurse")
+    expect(choice.get_by_role("button", name="Agreed", exact=True)).to_have_attribute("aria-pressed", "true")
+    assert {c.scope: c.given for c in ward.storage.consents.of(ward.imported)} == {"training": True}
+    choice.get_by_role("button", name="Not agreed").click()
+    expect(training).to_contain_text("Not agreed, written down by nurse")
+    expect(consent.locator('[data-scope="export"]')).to_contain_text("Nothing was written down")
+    consent.get_by_text("What studies choose by").click()
+    expect(consent).to_contain_text("Site: not said")
+    consent.get_by_label("Site").fill("north")
+    consent.get_by_label("Sex").select_option("female")
+    consent.get_by_label("Year of birth").fill("1950")
+    consent.get_by_role("button", name="Keep").click()
+    expect(consent).to_contain_text("Site: north · sex: female · year of birth: 1950")
+    told = ward.storage.subjects.of(ward.imported)
+    assert told
+    assert (told.site, told.sex, told.birth_year) == ("north", "female", 1950)
+    done = [d.action for d in ward.storage.audit.latest(20, subject=ward.imported)]
+    assert [a for a in done if not a.endswith("-read")][:3] == ["subject-set", "consent-withdrawn", "consent-given"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert consent.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
+    assert violations(page, ".patient-page") == []
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (1920, 1080), (390, 844)], ids=lambda s: f"{s[0]}x{s[1]}")
@@ -708,9 +829,7 @@ def test_everything_has_a_name_and_can_be_read(ward: Ward, screen: Callable[...,
         e.labels?.length || e.title)).map(e => e.outerHTML)"""
     assert page.evaluate(nameless) == []
     assert page.evaluate(FAINT) == []
-    page.evaluate(AXE.read_text())
-    wrong = page.evaluate("axe.run('.patient-page').then(found => found.violations)")
-    assert [(v["id"], v["impact"], v["nodes"][0]["html"]) for v in wrong] == []
+    assert violations(page, ".patient-page") == []
     picture(page, f"patient-{scheme}")
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,19 +15,20 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from ingest.sources.scripts import PatientScript, ward
 from ingest.sources.simulate import Episode, SimulatedPatient
 from liteheart.ids import DeviceId, PatientId
 from liteheart.wire import encode_frame
 from tests.e2e.pictures import FOLDER, picture
+from tests.e2e.serving import free_port
 from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -96,13 +96,6 @@ class Up:
                 self.lines.append(line.rstrip())
 
 
-def free_port() -> int:
-    """A port that nobody has now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def get(url: str) -> Any:
     """JSON of the API."""
     with urllib.request.urlopen(url, timeout=10) as answer:
@@ -118,16 +111,6 @@ def status_of(url: str, body: bytes | None = None) -> int:
     except urllib.error.HTTPError as refused:
         with refused:
             return refused.code
-
-
-@pytest.fixture(scope="module")
-def chromium(chromium_path: str) -> Iterator[Browser]:
-    """One browser for all."""
-    quiet = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=quiet)
-        yield browser
-        browser.close()
 
 
 class Watch:

@@ -17,12 +17,13 @@ from storage.archive.settings import ArchiveSettings
 from storage.board import Board
 from storage.engine import open_engine, reading
 from storage.erasure import Erasure
-from storage.keys import KEY_BYTES, Keyring, Vault
+from storage.keys import Keyring
 from storage.migrations import upgrade
 from storage.monitor_store import Batch, MonitorStore
 from storage.retention import Retention, RetentionSettings
 from storage.schema import blocks
 from storage.settings import StorageSettings
+from storage.vault import KEY_BYTES, Vault
 
 pytestmark = pytest.mark.service
 

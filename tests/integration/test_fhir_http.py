@@ -5,6 +5,7 @@ import base64
 import json
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ import httpx
 import numpy as np
 import pytest
 from argon2 import PasswordHasher
+from fastapi import FastAPI
 
 from alerts.dashboard.feed import InProcessFeed
 from alerts.fhir import ids, waveform
@@ -28,12 +30,17 @@ from deploy.settings import load
 from liteheart.alarm import Alarm, AlarmEvent, Kind, Priority
 from liteheart.board import PatientState
 from liteheart.care import Delivery
-from liteheart.clock import SystemClock
+from liteheart.clock import ManualClock, SystemClock
 from liteheart.finding import Finding, Quality
 from liteheart.ids import DeviceId, ModelVersion, PatientId, alarm_id
 from liteheart.signal import Frame
 from storage.monitor_store import Batch
 from storage.people import People
+
+with warnings.catch_warnings():  # starlette asks for a client library of another name; this one serves
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.simplefilter("ignore", UserWarning)
+    from starlette.testclient import TestClient
 
 S = 1_000_000
 NOW = SystemClock().now_us() // S * S
@@ -137,6 +144,16 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         stack.callback(lambda: loop.call_soon_threadsafe(stop.set))
         assert ready.wait(30)
         yield house
+
+
+@pytest.fixture
+def braked(tmp_path: Path) -> Iterator[tuple[Any, ManualClock, FastAPI]]:
+    """Storage, clock and dashboard of a house where four requests a minute are too many, and two wrong tokens."""
+    settings = load(environ={}, data_dir=tmp_path, fhir__requests=3, fhir__refused_tokens=2)
+    storage, clock, app = wiring.open_storage(settings), ManualClock(NOW), FastAPI()
+    app.include_router(wiring.dashboard(settings, storage, InProcessFeed(), clock, sign_in=False))
+    yield storage, clock, app
+    storage.close()
 
 
 def judged(answer: httpx.Response, version: str) -> Any:
@@ -427,3 +444,40 @@ def test_nothing_can_be_written_and_only_json_is_spoken(house: House) -> None:
         refused(client.get("/fhir/R4/Patient", headers={"Host": "evil.example"}), 421, "host")
         links = client.get("/fhir/R4/Patient?_count=1").json()["link"]
         assert {urlsplit(link["url"]).path for link in links} == {"/fhir/R4/Patient"}
+
+
+def test_who_asks_too_often_is_told_to_wait_and_nobody_else_is(braked: tuple[Any, ManualClock, FastAPI]) -> None:
+    storage, clock, app = braked
+    tokens = [storage.clients.add(f"system-{i}", ["system/Patient.rs"], now_us=NOW) for i in range(2)]
+    with TestClient(app, base_url="http://localhost", client=("127.0.0.1", 5555)) as client:
+
+        def ask(token: str | None, path: str = "Patient") -> httpx.Response:
+            return client.get(f"/fhir/R4/{path}", headers={} if token is None else {"Authorization": f"Bearer {token}"})
+
+        assert [ask(tokens[0]).status_code for _ in range(3)] == [200, 200, 200]
+        answer = ask(tokens[0])
+        assert refused(answer, 429, "rate")["code"] == "throttled"
+        assert answer.headers["retry-after"] == "20"
+        assert ask(tokens[1]).status_code == ask(None).status_code == 200, "another system, the person at the machine"
+        assert [ask(None, "metadata").status_code for _ in range(4)] == [200, 200, 200, 429]
+        clock.advance(20.0)
+        assert [ask(tokens[0]).status_code for _ in range(2)] == [200, 429]
+        clock.advance(60.0)
+        assert [ask(tokens[0]).status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+def test_who_tries_token_after_token_is_told_to_wait(braked: tuple[Any, ManualClock, FastAPI]) -> None:
+    storage, clock, app = braked
+    good = {"Authorization": f"Bearer {storage.clients.add('system', ['system/Patient.rs'], now_us=NOW)}"}
+    wrong = {"Authorization": "Bearer guessed"}
+    with (
+        TestClient(app, base_url="http://localhost", client=("10.0.0.7", 5555)) as there,
+        TestClient(app, base_url="http://localhost", client=("127.0.0.1", 5555)) as elsewhere,
+    ):
+        assert [there.get("/fhir/R4/Patient", headers=wrong).status_code for _ in range(3)] == [401, 401, 429]
+        answer = there.get("/fhir/R4/Patient", headers=good)
+        refused(answer, 429, "token")
+        assert answer.headers["retry-after"] == "150"
+        assert elsewhere.get("/fhir/R4/Patient", headers=good).status_code == 200
+        clock.advance(150.0)
+        assert there.get("/fhir/R4/Patient", headers=good).status_code == 200

@@ -32,6 +32,7 @@ from deploy.succession import made_of
 from inference.model.card import load_card
 from inference.model.checkpoint import load_student, save_checkpoint
 from inference.preprocess import preprocess
+from inference.refresh.known import load_known
 from inference.refresh.plan import SHIPPED_PLAN
 from inference.serve.engine import Engine, load_engine
 from inference.settings import SHIPPED
@@ -505,6 +506,16 @@ def test_20_a_clock_that_jumps(ward: Ward) -> None:
     assert refresher.due(), "what seems to have begun in a year does not hold up the next one"
 
 
+def test_a_host_without_the_test_set_leaves_what_goes_on_to_the_others(ward: Ward) -> None:
+    stopped_before(ward, "grow")
+    ward.clock.advance(61)
+    with pytest.raises(Conflict, match=r"not for this host to go on with \(grow\): refresh.exam: names no test set"):
+        ward.refresher("other", exam=None).step()
+    (left,) = ward.storage.refreshes.latest(5)
+    assert (left.phase, left.ended_us, left.outcome) == ("grow", None, None)
+    assert ward.refresher("third", least_windows=10_000).step().outcome == "refused", "nobody has to wait for a lease"
+
+
 # The control: without any of that, a candidate comes through
 
 
@@ -522,6 +533,7 @@ def test_an_honest_ward_gets_a_candidate_and_the_plan_says_who_lets_it_serve(
     assert found.detail["labelled"] > 0
     assert all(check["ok"] or not check["judged"] for check in found.detail["checks"])
     assert found.candidate is not None
+    it_has_a_world_of_its_own(ward, found)
     for i in range(3):
         longer = lie(engine, i, seconds=240)
         later = [f for f in longer.frames if f.t0_us >= NOW]
@@ -548,3 +560,21 @@ def test_an_honest_ward_gets_a_candidate_and_the_plan_says_who_lets_it_serve(
     assert not ward.refresher().due()
     ward.clock.advance(169 * 3600)
     assert ward.refresher().due()
+
+
+def it_has_a_world_of_its_own(ward: Ward, found: Refresh) -> None:
+    """The champion's, of PTB-XL, is what the ward was compared with; the candidate's is of the ward."""
+    assert found.candidate is not None
+    assert found.detail["drift_against"].startswith("5010 windows of PTB-XL")
+    (group, profile), *others = ward.storage.refreshes.reference(CHAMPION, replace(found, refresh_id=99)).items()
+    assert (group, others) == ("ward, lead I, 250 Hz, 400/mV", [])
+    assert profile["student"] == CHAMPION
+    assert {"distance", "AFIB", "noise_mv", "abstained"} < profile["counts"].keys()
+    folder = ward.folder / "refresh" / "students" / found.candidate
+    for name, content in ward.storage.models.files(found.candidate).items():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    known = load_known(folder)
+    assert known is not None
+    assert list(known.groups) == [group]
+    assert known.groups[group]["distance"].patients == PATIENTS

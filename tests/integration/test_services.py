@@ -13,6 +13,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from deploy.services.kafka import Kafka
+from deploy.services.mosquitto import Mosquitto
 from deploy.services.postgres import Postgres
 from deploy.services.process import Service, ServiceFailed, find_program, free_port, listens
 from deploy.services.redis import Redis, start_redis
@@ -113,20 +114,21 @@ def test_a_server_ends_with_its_parent(tmp_path: Path, redis: Redis) -> None:
 
 
 def test_all_services_print_their_settings_and_stop_on_interrupt(
-    kafka: Kafka, postgres: Postgres, redis: Redis
+    kafka: Kafka, postgres: Postgres, redis: Redis, mosquitto: Mosquitto
 ) -> None:
     assert kafka.alive  # the fixtures have skipped when one is missing
     with subprocess.Popen(
         [sys.executable, "-m", "deploy.services"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as services:
         assert services.stdout is not None
-        lines = dict(services.stdout.readline().strip().split("=", 1) for _ in range(3))
+        lines = dict(services.stdout.readline().strip().split("=", 1) for _ in range(8))
         services.send_signal(signal.SIGINT)
         assert services.wait(60) == 0
-    assert list(lines) == ["LITEHEART_BROKER", "LITEHEART_DATABASE", "LITEHEART_REDIS"]
+    servers = ["LITEHEART_BROKER", "LITEHEART_DATABASE", "LITEHEART_REDIS", "LITEHEART_MQTT_URL"]
+    assert list(lines) == [*servers, *list(mosquitto.environment)[1:]]
     assert lines["LITEHEART_BROKER"].startswith("kafka://127.0.0.1:")
     assert lines["LITEHEART_DATABASE"].startswith("postgresql+psycopg://liteheart:")
-    for url in lines.values():
+    for url in (lines[name] for name in servers):
         assert not listens(int(url.rsplit(":", 1)[1].split("/")[0]))
 
 

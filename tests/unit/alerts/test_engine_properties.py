@@ -128,6 +128,7 @@ class Ward(RuleBasedStateMachine):
         self.engine = AlarmEngine(PATIENT, SETTINGS)
         self.t_s = 0
         self.last: Vitals | None = None
+        self.read_s = 0  # end of the newest window
         self.board: dict[str, Alarm] = {}  # as storage would hold it
         self.seen: set[tuple[str, str, int]] = set()
 
@@ -169,6 +170,7 @@ class Ward(RuleBasedStateMachine):
     @rule(p=st.sampled_from([0.1, 0.45, 0.9]), abstained=st.booleans(), lag_s=lags)
     def read(self, p: float, abstained: bool, lag_s: float) -> None:
         """The student's window."""
+        self.read_s = self.t_s
         self._take(window(self.t_s, p, abstained, lag_s))
 
     @rule(seconds=st.sampled_from([5, 25, 100]))
@@ -201,7 +203,12 @@ class Ward(RuleBasedStateMachine):
 
     @invariant()
     def nothing_doubted_is_silent(self) -> None:
-        """A lethal rhythm that something contradicts is told of by the alarm of what contradicts it."""
+        """A lethal rhythm that something contradicts is told of by the alarm of what contradicts it.
+
+        Until a later window says that the signal is good again.
+        """
+        if self.last is not None and T0_US + self.read_s * 1_000_000 > self.last.t_us:
+            return
         v, active = self.last, {a.condition for a in self.board.values() if a.active}
         for code, instead in CONTRADICTED.items() if v is not None and not v.lead_off else ():
             verdict = None if v is None else BY_CODE[code](v, SETTINGS)

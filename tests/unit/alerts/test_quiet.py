@@ -93,6 +93,11 @@ class Columns:
     def __len__(self) -> int:
         return len(self.raw)
 
+    def lasting(self, i: int) -> tuple[float | None, float | None]:
+        """As `vitals` has them."""
+        v = self.vitals(i)
+        return v.irregularity, v.ectopic_per_min
+
     def vitals(self, i: int) -> Vitals:
         """The second number `i`."""
         return self.raw[i].vitals()
@@ -145,14 +150,17 @@ def raws(draw: st.DrawFn) -> Raw:
 @settings(max_examples=400, deadline=None)
 def test_no_rule_holds_in_a_quiet_second_but_those_that_are_loud(raw: list[Raw], alarms: AlarmSettings) -> None:
     filled = [*raw, *(Raw(T0_US) for _ in range(FEW))]
-    what = quiet(Columns(filled), [alarms] * len(filled))
-    for one, is_quiet, loud in zip(filled, what.quiet, what.loud, strict=True):
+    columns = Columns(filled)
+    what = quiet(columns, [alarms] * len(filled))
+    for i, (one, is_quiet, loud) in enumerate(zip(filled, what.quiet, what.loud, strict=True)):
         v = one.vitals()
         for opinion in (None, 0.0, 0.5, 1.0) if is_quiet else ():
             verdicts = judge(v, alarms, opinion)
             assert {code for code, x in verdicts.items() if isinstance(x, Assertion)} <= set(loud)
             slow = {code: x for code, x in verdicts.items() if code in SLOW_RULES}
-            assert slow_verdicts(SLOW_RULES, v, alarms, opinion) == slow
+            assert slow_verdicts(SLOW_RULES, columns, i, v.t_us, alarms, opinion, lambda *_: False) == slow
+            short = slow_verdicts(SLOW_RULES, columns, i, v.t_us, alarms, opinion, lambda *_: True)
+            assert {code: type(x) for code, x in short.items()} == {code: type(x) for code, x in slow.items()}
         assert not is_quiet or v.arrival_us - v.t_us <= alarms.live_within_s * 1e6
 
 

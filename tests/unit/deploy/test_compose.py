@@ -17,6 +17,7 @@ COMPOSE = ROOT / "deploy" / "compose" / "compose.yaml"
 DOCKERFILE = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
 FOREIGN = {"kafka", "postgres", "redis"}  # images of others
 KEY = base64.b64encode(bytes(32)).decode()
+OF_REFRESH = {"LITEHEART_REFRESH_EXAM": "/exam", "LITEHEART_REFRESH_REHEARSAL": "/rehearsal"}
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 
 
@@ -144,11 +145,11 @@ def with_mounted_secrets(name: str, environment: dict[str, str], folder: Path) -
 
 
 def test_the_master_key_is_a_secret_of_who_seals_and_who_reads_alone() -> None:
-    assert {name for name, service in SERVICES.items() if "secrets" in service} == {"dashboard", "monitor"}
+    assert {name for name, service in SERVICES.items() if "secrets" in service} == {"dashboard", "monitor", "refresh"}
     assert FILE["secrets"] == {"identity_key": {"file": "./identity.key"}}
-    for name in ("dashboard", "monitor"):
+    for name in ("dashboard", "monitor", "refresh"):
         assert SERVICES[name]["environment"]["LITEHEART_IDENTITY_KEY_FILE"] == "/run/secrets/identity_key"
-        ordinary = SERVICES[name]["environment"].keys() - {"LITEHEART_IDENTITY_KEY_FILE"}
+        ordinary = SERVICES[name]["environment"].keys() - {"LITEHEART_IDENTITY_KEY_FILE"} - OF_REFRESH.keys()
         assert ordinary == SERVICES["gateway"]["environment"].keys(), "all else as the other roles"
     shown = (COMPOSE.parent / "README.md").read_text()
     assert "openssl rand -base64 32 > identity.key" in shown
@@ -182,7 +183,30 @@ def test_our_containers_can_change_nothing_but_their_data(name: str) -> None:
 
 def test_volumes_are_declared() -> None:
     used = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
-    assert used == set(FILE["volumes"])
+    folders = {name for name in used if name.startswith("$")}
+    assert used - folders == set(FILE["volumes"])
+    assert folders == {"${LITEHEART_EXAM", "${LITEHEART_REHEARSAL"}
+
+
+def test_who_refreshes_sees_its_packs_alone_and_is_held_back() -> None:
+    service = SERVICES["refresh"]
+    assert service["profiles"] == ["refresh"]
+    assert "ports" not in service
+    told = {k: v for k, v in service["environment"].items() if k in OF_REFRESH}
+    assert told == OF_REFRESH
+    binds = {volume.rpartition("}:")[2] for volume in service["volumes"] if volume.startswith("$")}
+    assert binds == {f"{folder}:ro" for folder in OF_REFRESH.values()}, "nobody learns into them"
+    settings = load(environ=told)
+    assert settings.refresh.exam == Path("/exam")
+    assert settings.refresh.rehearsal == Path("/rehearsal")
+    assert settings.refresh.threads <= float(service["cpus"])
+    assert int(service["cpu_shares"]) < 1024, "live scoring goes first; within the container it is nice besides"
+    assert re.fullmatch(r"\d+g", service["mem_limit"])
+    assert int(service["oom_score_adj"]) > 0
+    assert service["healthcheck"] == {"disable": "true"}, "it opens no door that could be asked"
+    shown = (COMPOSE.parent / "README.md").read_text()
+    assert "docker compose --profile refresh up --detach refresh" in shown
+    assert {"LITEHEART_EXAM", "LITEHEART_REHEARSAL"} <= set(re.findall(r"LITEHEART_\w+", shown))
 
 
 def test_the_image_is_pinned_unprivileged_watched_and_holds_every_package() -> None:

@@ -19,6 +19,7 @@ from inference.serve.network import OnnxNetwork
 from liteheart.errors import Misconfigured
 
 CLASSES = ("NORM", "AFIB", "PVC")
+SHAPES = {"window": None, "thirds": BeatShape(components=8, hidden=16, window_share=1 / 3)}
 
 
 def _windows(n: int, seed: int = 0) -> npt.NDArray[np.float32]:
@@ -45,7 +46,7 @@ def _student(folder: Path, beats: BeatShape | None) -> Student:
     return load_student(folder)[0]
 
 
-@pytest.fixture(scope="module", params=[None, BeatShape(components=8, hidden=16)], ids=["window", "beats"])
+@pytest.fixture(scope="module", params=SHAPES.values(), ids=SHAPES)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Student]:
     folder = tmp_path_factory.mktemp("student")
     student = _student(folder, request.param)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from inference.model.beats import BEATS
 from inference.model.checkpoint import CARD, WEIGHTS, Card, load_card, load_student, save_checkpoint
 from inference.model.student import Student, StudentShape, fold, parameters
 from inference.preprocess import VERSION
@@ -58,6 +59,27 @@ def test_weights_come_back_as_they_were(tmp_path: Path) -> None:
         assert torch.equal(again.eval()(x), student(x))
 
 
+def test_how_the_halves_are_weighed_comes_back_too(tmp_path: Path) -> None:
+    even = _student()
+    thirds = Student(replace(even.shape, beats=replace(BEATS, window_share=1 / 3))).eval()
+    thirds.load_state_dict(even.state_dict())
+    _saved(tmp_path, thirds)
+    again, card = load_student(tmp_path, folded=False)
+    x = torch.randn(4, 1000)
+    with torch.no_grad():
+        window = _window_half(even)(x)
+        beat = 2 * even(x) - window
+        assert torch.allclose(again.eval()(x), (window + 2 * beat) / 3, atol=1e-5)
+    assert card.window_share == pytest.approx(1 / 3)
+
+
+def _window_half(student: Student) -> Student:
+    """The same student without its beat half."""
+    alone = Student(replace(student.shape, beats=None)).eval()
+    alone.load_state_dict(student.state_dict(), strict=False)
+    return alone
+
+
 def test_same_weights_have_the_same_checksum(tmp_path: Path) -> None:
     one, two = _saved(tmp_path / "1", _student(1)), _saved(tmp_path / "2", _student(1))
     assert one.sha256 == two.sha256
@@ -86,6 +108,8 @@ def test_refuses_weights_that_were_tampered_with(tmp_path: Path) -> None:
         ("format", 2, "not a card of format 1"),
         ("sha256", "0" * 64, "not the file that its card describes"),
         ("nonsense", 1, "not a card"),
+        ("window_share", 1.0, "a window_share of 1.0"),
+        ("window_share", "0.5", "a window_share of '0.5'"),
     ],
 )
 def test_refuses_a_card_that_was_tampered_with(tmp_path: Path, key: str, value: object, reason: str) -> None:

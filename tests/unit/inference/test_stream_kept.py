@@ -9,13 +9,17 @@ from inference.stream import peaks, shapes
 from inference.stream.lane import Lane
 from inference.stream.plan import plan_of
 from inference.stream.state import (
+    ALIKE,
     BEAT_COUNT,
     COMPARED,
     END,
     FIRST_BEAT,
     LOW_USED,
+    NEIGHBOUR,
     PEAKS,
     SECOND_PEAKS,
+    SETTLED,
+    UNKNOWN,
     Plan,
     State,
 )
@@ -54,6 +58,35 @@ def test_what_is_kept_is_what_is_found_anew(fs: int) -> None:
             moved += first < before
     assert moved
     assert checked > 10_000
+
+
+@pytest.mark.parametrize("fs", [250, 360])
+def test_places_and_shapes_that_are_kept_are_those_found_anew(fs: int) -> None:
+    """The other lane is told that nothing is settled, so that it keeps nothing of the newest beats."""
+    rng, x, at, kept = np.random.default_rng(fs), signal(fs, 100, fs + 1), 0, 0
+    lanes = [Lane(DEFAULT, float(fs)) for _ in range(2)]
+    rows = [lane.enter() for lane in lanes]
+    while at < len(x):
+        part = x[at : at + (fs if rng.random() < 0.9 else int(rng.integers(1, 3 * fs)))]
+        due = bool(rng.random() < 0.95)
+        told, again = (lane.forward([row], [part], [due]) for lane, row in zip(lanes, rows, strict=True))
+        at += len(part)
+        one, other = (lane._state for lane in lanes)
+        count = one.tally[rows[0]]
+        live = slice(count[FIRST_BEAT], count[FIRST_BEAT] + count[BEAT_COUNT])
+        for name in ("top", "place", "at", "middle", "strength", "size"):
+            mine, theirs = getattr(one, name)[rows[0], live], getattr(other, name)[rows[1], live]
+            assert np.array_equal(mine, theirs), (name, at)
+        assert np.allclose(one.wave[rows[0], live], other.wave[rows[1], live], rtol=0, atol=1e-5)
+        whole = one.kind[rows[0], live, ALIKE] > UNKNOWN
+        mine, theirs = one.kind[rows[0], live][whole], other.kind[rows[1], live][whole]
+        assert np.allclose(mine[:, NEIGHBOUR], theirs[:, NEIGHBOUR], rtol=0, atol=1e-4)
+        if due:
+            assert np.allclose(told[0], again[0], rtol=0, atol=1e-4, equal_nan=True)
+            assert np.array_equal(told[1], again[1])
+        kept += int(np.count_nonzero(one.at[rows[0], live] >= count[END] - 3 * fs))
+        other.tally[rows[1], SETTLED] = 0
+    assert kept > 100
 
 
 def _same_peaks(p: int, plan: Plan, st: State) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 from liteheart.history import NOTHING_HIGH, NOTHING_LOW
 from liteheart.signal import Frame
 from storage.engine import open_engine, reading, writing
-from storage.envelope import from_bytes, to_bytes
+from storage.envelope import from_many, to_bytes
 from storage.migrations import migrate
 from storage.monitor_store import Batch, MonitorStore
 from storage.overviews import Overviews
@@ -147,7 +147,7 @@ def test_a_row_that_knows_of_fewer_frames_than_there_are_is_not_believed(engine,
     first = T0 // MINUTE
     with reading(engine) as connection:
         row = connection.execute(select(overviews).where(overviews.c.patient == patient)).first()
-    low, high = from_bytes(row.extremes)
+    (low,), (high,) = from_many([row.extremes])
     forged = to_bytes(low - 7, high)
     mine = (overviews.c.patient == patient) & (overviews.c.minute == first)
     with writing(engine) as connection:

@@ -1,5 +1,6 @@
-// The top bar: name, how many, pages, what can be set on this screen, sound, time, person; and the two banners.
+// The top bar: name, how many, pages, what can be set on this screen, sound, time, person; and the banners.
 
+import { DriftNotice } from "./drift.ts";
 import { LANGUAGES, type Language, language, t } from "./i18n/index.ts";
 import { labelOf } from "./kernel/alarm.ts";
 import { clock } from "./kernel/clock.ts";
@@ -33,11 +34,12 @@ export class TopBar {
     el("button", { type: "button", text: t.close, onclick: () => this.missed([]) }),
   );
   readonly #monitorBanner = el("div", { class: "banner", role: "alert", hidden: true });
+  readonly #drift = new DriftNotice();
 
   // tools: what belongs to the wall alone, shown with it
   constructor(station: Station, tools: HTMLElement) {
     this.#station = station;
-    this.banners = [this.#linkBanner, this.#monitorBanner, this.#missedBanner];
+    this.banners = [this.#linkBanner, this.#monitorBanner, this.#missedBanner, this.#drift.node];
     this.node = el(
       "header",
       { class: "top" },
@@ -64,6 +66,7 @@ export class TopBar {
     const links = [{ name: "", label: t.pageNames.wall }, ...shown];
     this.#nav.replaceChildren(...links.map(({ name, label }) => el("a", { href: hashOf(name), text: label })));
     this.#nav.hidden = !shown.length;
+    if (session.models) this.#drift.begin();
   }
 
   // Which page is shown; "" is the wall.

@@ -2,7 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { en } from "../src/i18n/patient.en.ts";
 import type { Overview, Story, Trends } from "../src/patient/history.ts";
-import { beginOf, chunksOf, columnsOf, fitOf, LEVELS, LINES, spanUs, spotOf, timeOf } from "../src/patient/lines.ts";
+import {
+  beginOf,
+  chunksOf,
+  columnsOf,
+  fitOf,
+  LEVELS,
+  LINES,
+  levelFor,
+  spanUs,
+  spotOf,
+  timeOf,
+} from "../src/patient/lines.ts";
 import { lanesOf, meanOf, summary } from "../src/patient/shares.ts";
 import { ackSeconds } from "../src/patient/story.ts";
 import { beginsIn, gridOf, readingsOf } from "../src/patient/windows.ts";
@@ -133,4 +144,13 @@ test("what is not known is said, not counted", () => {
   assert.equal(en.percent(0.0004), "< 0.1 %");
   assert.equal(en.percent(0.067), "6.7 %");
   assert.equal(en.percent(0), "0 %");
+});
+
+test("lines of a short recording begin with it, as finely as all of it is seen at once", () => {
+  const [t0, t1] = [NOON + 61e6, NOON + 61e6 + 10 * 60e6];
+  assert.equal(levelFor(t0, t1), MINUTES);
+  assert.equal(beginOf(MINUTES, t1, t1, 0, t0), NOON + 60e6);
+  assert.equal(levelFor(t0, t0 + 3 * HOUR), FOUR);
+  assert.equal(levelFor(t0, t0 + 30 * HOUR), DAY);
+  assert.equal(beginOf(DAY, t0 + 30 * HOUR, t0 + 30 * HOUR, 0, t0), NOON + 7 * HOUR, "a long one ends with its end");
 });

@@ -98,6 +98,16 @@ def test_a_strip_is_cut_to_the_sample(bench: Any, local: Any) -> None:
     assert local.get("/api/v1/patients/p-2/strip?t0_us=0&t1_us=9").json()["segments"] == []
 
 
+def test_the_extent_tells_where_there_is_signal_and_null_where_there_is_none(bench: Any, local: Any) -> None:
+    assert local.get("/api/v1/patients/p-1/extent").json() == {"patient": "p-1", "t0_us": None, "t1_us": None}
+    for second in (5, 2, 90):
+        bench.frame(second)
+    bench.frame(7, patient="p-2", device=DeviceId("d-2"))
+    told = local.get("/api/v1/patients/p-1/extent").json()
+    assert (told["t0_us"], told["t1_us"]) == (NOW_US + 2 * US_PER_S, NOW_US + 91 * US_PER_S)
+    assert refusal(local.get("/api/v1/patients/p%20x/extent"), 422) == "patient"
+
+
 def test_overlapping_frames_give_each_moment_once(bench: Any) -> None:
     frames = [bench.frame(0), bench.frame(1), bench.frame(1, t0_us=NOW_US + 1_500_000, sequence=99)]
     (segment,) = segments(reversed(frames), NOW_US, NOW_US + 10 * US_PER_S)

@@ -96,6 +96,7 @@ def test_a_session_is_a_strict_cookie_and_ends_at_sign_out(guarded: Any) -> None
         "may": rights,
         "may_acknowledge": True,
         "can_sign_out": True,
+        "models": False,
     }
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie

@@ -16,7 +16,7 @@ from inference.distill.mutual import (
     same_reading,
 )
 from inference.distill.objective import ARMS, Objective, arm
-from inference.distill.regions import Regions, RegionSettings, Source, energy, importance, temperature
+from inference.distill.regions import Regions, RegionSettings, Source, delineated, energy, importance, temperature
 from inference.distill.semi import (
     FixMatch,
     MeanTeacher,
@@ -57,7 +57,14 @@ def step(teacher: Teacher, student: Student) -> Step:
     y = (torch.rand(LABELLED, CLASSES) < 0.5).float()
     views = torch.randn(B - LABELLED, CLASSES)
     return Step(
-        y, torch.ones_like(y), student.read(x[:, :1].detach()), live, live.logits.detach() / 80, own=views, ema=views
+        y=y,
+        known=torch.ones_like(y),
+        student=student.read(x[:, :1].detach()),
+        live=live,
+        seen=x.detach(),
+        soft=live.logits.detach() / 80,
+        own=views,
+        ema=views,
     )
 
 
@@ -90,7 +97,7 @@ def test_the_gradient_map_points_at_what_moves_the_logits() -> None:
     assert not z.requires_grad
 
 
-@pytest.mark.parametrize("source", ["act", "grad", "attn", "uniform", "shuffled"])
+@pytest.mark.parametrize("source", ["act", "grad", "attn", "delin", "uniform", "shuffled"])
 def test_regions_teach_the_student_and_leave_the_teacher_alone(
     source: Source, step: Step, student: Student, teacher: Teacher
 ) -> None:
@@ -101,6 +108,17 @@ def test_regions_teach_the_student_and_leave_the_teacher_alone(
     assert loss > 0
     assert student.stem[0].weight.grad is not None
     assert all(p.grad is None for p in teacher.parameters())
+
+
+@pytest.mark.parametrize("fs_hz", [100, 500])
+def test_regions_by_waves_lie_on_the_beats_and_not_between_them(fs_hz: int) -> None:
+    t = torch.arange(10 * fs_hz) / fs_hz
+    x = torch.exp(-(((t % 1.2 - 0.6) / 0.02) ** 2))[None, None]  # QRS complexes at 0.6, 1.8, 3.0 ... s
+    z = delineated(x, fs_hz, 100)[0]  # tenths of a second
+    assert (z[[6, 18, 30, 42]] > 0).all()  # QRS
+    assert (z[[8, 20, 32, 44]] > 0).all()  # T
+    assert (z[[0, 12, 24, 36]] < 0).all()  # between T and P
+    assert torch.equal(delineated(torch.zeros(1, 1, 1000), 100, 50), torch.zeros(1, 50))
 
 
 def test_a_student_that_looks_where_the_teacher_looks_pays_no_map_loss(step: Step, teacher: Teacher) -> None:
@@ -220,12 +238,17 @@ def test_options_are_one_word_away() -> None:
     assert found.terms["region"] == 0.5
     assert "mutual" not in arm("liteheart:no-mutual").terms
     assert arm("liteheart:vid-layers").mutual.layers == "vid"
+    assert arm("liteheart:delin").region.source == "delin"
+    assert arm("liteheart:thirds").learner == "thirds"
+    assert arm("kd+u:t=2").soft.temperature == 2.0
     assert not arm("kd").unlabelled
     assert arm("kd+u").unlabelled
     assert arm("liteheart").unlabelled
 
 
-@pytest.mark.parametrize("word", ["nothing", "kd:nonsense", "kd:soft=x", "kd:region=1"])
+@pytest.mark.parametrize(
+    "word", ["nothing", "kd:nonsense", "kd:soft=x", "kd:region=1", "kd:t=0", "scratch:t=2", "kd:soft=-1"]
+)
 def test_a_word_that_means_nothing_is_refused(word: str) -> None:
     with pytest.raises(ValueError, match=r"no (arm|option) is called"):
         arm(word)

@@ -131,6 +131,25 @@ def test_a_pool_never_teaches_a_label() -> None:
     assert np.array_equal(found[0], found[1])
 
 
+def test_a_student_that_is_there_goes_on_from_unlabelled_windows_alone() -> None:
+    """What a refresh rests on: no label at all, the weights that serve, and a teacher's word of new windows."""
+    data, test = _hearts(128), _hearts(64, seed=3)
+    budget = Budget(steps=40, batch=16, unlabelled_batch=16)
+    teacher = calibrated([distil(Teacher(TEACHERS.shape(2)), data, arm("scratch"), budget, seed=0)], data)
+    student = distil(Student(_seeded()), data.take(np.arange(8)), arm("scratch"), Budget(steps=2, batch=8), seed=0)
+    axes, said = student.state_dict()["beats.axes"].clone(), teacher.probabilities(test.x)
+    nothing, new = data.take(np.zeros(0, np.int64)), unlabelled(data)
+
+    def apart() -> float:
+        return float(np.abs(1 / (1 + np.exp(-predict(student, test.x))) - said).mean())
+
+    before = apart()
+    same = distil(student, nothing, arm("liteheart"), budget, seed=1, pool=new, guide=teacher.guide(nothing, new))
+    assert same is student
+    assert torch.equal(student.state_dict()["beats.axes"], axes)  # what was fitted once is not fitted anew
+    assert apart() < 0.6 * before
+
+
 def test_an_arm_that_needs_a_teacher_says_so() -> None:
     with pytest.raises(ValueError, match="needs a teacher"):
         distil(Student(SHAPE), _hearts(16), arm("kd"), Budget(steps=1), seed=0)

@@ -198,6 +198,12 @@ def test_no_patient_is_rehearsed_and_calibrated_on() -> None:
         make_rehearsal(hearts(40), None, hearts(20))
 
 
+def test_a_device_that_no_lead_explains_is_not_made_up(champion: Student, known: Rehearsal) -> None:
+    grown = refresh(champion, pool(), known, replace(SETTINGS, steps=1, most_distance=0.0))
+    assert grown.facts["devices"] == []
+    assert refresh(champion, pool(), known, replace(SETTINGS, steps=1)).facts["devices"] != []
+
+
 def test_a_pool_that_does_not_fit_is_refused(champion: Student) -> None:
     for stored in (Stored(np.zeros((3, 1000), np.float32), np.full(3, "a")), replace(pool(), devices=np.full(2, "a"))):
         with pytest.raises(ValueError, match="no pool"):

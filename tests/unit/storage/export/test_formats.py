@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingest.sources.recording import read_recording
+from ingest.sources.recording import open_signals, read_recording
 from liteheart.errors import Poison
 from liteheart.signal import Samples
 from storage.export.dicom import AMBULATORY, GENERAL, sop_class, write_dicom
@@ -235,6 +235,25 @@ def test_dicom_objects(tmp_path: Path) -> None:
     assert notes[0].ConceptNameCodeSequence[0].CodeValue == "426783006"
     assert list(notes[1].ReferencedSamplePositions) == [251, 876]
     assert notes[2].UnformattedTextValue == "found AFIB PVC"
+
+
+@pytest.mark.parametrize(
+    ("lead", "source"),
+    [
+        ("MLII", ("2:126", "Modified limb lead")),
+        ("AVF", ("2:64", "aVF, augmented voltage, foot")),
+        ("V4R", ("2:12", "Lead V4R")),
+        ("CM5", ("2:20", "Chest-manubrium lead per V5 placement")),
+        ("mod.V1", ("2:0", "Unspecified lead")),
+    ],
+)
+def test_dicom_tells_the_lead_and_an_import_knows_it_again(tmp_path: Path, lead: str, source: tuple[str, str]) -> None:
+    (path,) = write_dicom(tmp_path, "r1", tape(np.arange(2500, dtype=np.int16), lead=lead))
+    channel = pydicom.dcmread(path).WaveformSequence[0].ChannelDefinitionSequence[0]
+    told = channel.ChannelSourceSequence[0]
+    assert (told.CodeValue, told.CodeMeaning, channel.ChannelLabel) == (*source, lead)
+    with open_signals(path) as opened:
+        assert [found.name.upper() for found in opened.leads] == [lead.upper()]
 
 
 @pytest.mark.parametrize("fs_hz", [49.9, 1000.1])

@@ -103,6 +103,8 @@ const t: Strings["t"] = {
   technicalAlarms: "Technisch",
   missed: (n, which) =>
     `${n === 1 ? "1 Alarm begann und endete" : `${n} Alarme begannen und endeten`}, während dieser Schirm keine Verbindung hatte: ${which}${n > 3 ? " \u2026" : ""}`,
+  drift: (n) =>
+    `Technisch: Signal oder Befunde sind nicht, wie das Rhythmusmodell sie gelernt hat (${n === 1 ? "1 Merkmal" : `${n} Merkmale`})`,
   alarms: "Alarme",
   open: "Offen",
   recent: "Letzte",

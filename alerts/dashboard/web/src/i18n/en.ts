@@ -126,6 +126,8 @@ const t = {
   technicalAlarms: "Technical",
   missed: (n: number, which: string): string =>
     `${n === 1 ? "1 alarm" : `${n} alarms`} began and ended while this screen was cut off: ${which}${n > 3 ? " \u2026" : ""}`,
+  drift: (n: number): string =>
+    `Technical: signal or findings are not what the rhythm model learned from (${n === 1 ? "1 feature" : `${n} features`})`,
   alarms: "Alarms",
   open: "Open",
   recent: "Recent",

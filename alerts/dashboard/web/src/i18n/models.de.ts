@@ -6,8 +6,12 @@ export const de: ModelsStrings = {
   loading: "Wird geladen\u2026",
   notLoaded: (why) => `Nicht geladen: ${why}`,
   drift: "Signal oder Befunde sind nicht, wie das Modell sie gelernt hat",
+  more: (n) => `${n} weitere`,
   refresh: "Letzte Auffrischung",
   noRefresh: "Noch keine begonnen.",
+  notSetUp:
+    "Hier ist keine Auffrischung eingerichtet: Die Einstellung refresh.exam nennt keine Prüfaufnahmen, und ohne sie " +
+    "wäre nicht zu beurteilen, was gelernt wurde. Wie es geht, steht in docs/refresh.md.",
   progress: "Fortschritt",
   went: (share) => `${Math.round(100 * share)} %`,
   learned: (windows, patients) => `${windows} Fenster von ${patients} Personen`,

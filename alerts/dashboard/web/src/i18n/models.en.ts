@@ -22,8 +22,12 @@ export const en = {
   loading: "Loading\u2026",
   notLoaded: (why: string): string => `Not loaded: ${why}`,
   drift: "Signal or findings are not what the model was taught",
+  more: (n: number): string => `${n} more`,
   refresh: "Latest refresh",
   noRefresh: "None was begun yet.",
+  notSetUp:
+    "No refresh is set up here: the setting refresh.exam names no test set, and without one nothing that is learned " +
+    "could be judged. docs/refresh.md tells how.",
   progress: "Progress",
   went: (share: number): string => `${Math.round(100 * share)} %`,
   learned: (windows: number, patients: number): string => `${windows} windows of ${patients} patients`,

@@ -17,6 +17,8 @@ export const de: typeof en = {
   parts: "Teile dieser Seite",
   noBed: "Kein Bett",
   unknown: "Von diesem Patienten kommt gerade nichts; gezeigt wird, was gespeichert ist.",
+  newestKept: (at) => `Nicht hier: von diesem Patienten kommt nichts. Das neueste gespeicherte Signal ist von ${at}.`,
+  nothingKept: "Nicht hier: von diesem Patienten kommt nichts, und es ist kein Signal gespeichert.",
   live: "Signal jetzt",
   rate: "Herzfrequenz",
   quality: "Signalqualität",
@@ -115,6 +117,7 @@ export const de: typeof en = {
   cursorSignal: (low, high) => `${number(low, 2)} bis ${number(high, 2)} mV`,
   cursorNothing: "nichts empfangen",
   cursorFuture: "noch nicht",
+  noEarlier: "Früheres Signal ist nicht gespeichert.",
   reading24: "Wird geladen \u2026",
 
   trends: "Befunde und Verläufe",
@@ -145,6 +148,7 @@ export const de: typeof en = {
 
   alarms: "Alarme bisher",
   noStories: "Keine Alarme in den letzten sieben Tagen.",
+  noStoriesThen: "Keine Alarme in den letzten sieben Tagen des gespeicherten Signals und danach.",
   lasted: (s) => `dauerte ${duration(s)}`,
   lasting: (s) => `dauert seit ${duration(s)}`,
   raisedAfter: (s) => `ausgelöst ${duration(s)} nach Beginn`,
@@ -166,4 +170,29 @@ export const de: typeof en = {
   noteKept: "Bleibt für immer, mit Ihrem Namen. Keine Patientennamen.",
   writeNote: "Notiz schreiben",
   noteBy: (who, at) => `${who}, ${at}`,
+
+  consent: "Einwilligung",
+  consentAbout:
+    "Ein Widerruf holt nicht zurück, was vorher weitergegeben wurde. Jede Angabe bleibt erhalten, mit Ihrem Namen.",
+  scopes: { research: "Forschung", training: "Training", export: "Weitergabe" },
+  scopesAbout: {
+    research: "Signal und Befunde werden in Studien dieses Hauses angesehen",
+    training: "das Modell darf daraus lernen",
+    export: "sie dürfen dieses Haus ohne Namen verlassen",
+  },
+  agreed: (given) => (given ? "Eingewilligt" : "Nicht eingewilligt"),
+  consentNone: "Es ist nichts festgehalten, also nicht eingewilligt.",
+  consentBy: (given, who, at) =>
+    `${given ? "\u2713 Eingewilligt" : "\u2717 Nicht eingewilligt"}, festgehalten von ${who}, ${at}`,
+  consentKept: (scope, given) => `${scope}: als ${given ? "eingewilligt" : "nicht eingewilligt"} festgehalten.`,
+  subject: "Wonach Studien auswählen",
+  subjectSays: (site, sex, born) =>
+    `Standort: ${site || "nicht angegeben"} \u00b7 Geschlecht: ${sex} \u00b7 Geburtsjahr: ${born ?? "nicht angegeben"}`,
+  site: "Standort",
+  badSite: "Buchstaben, Ziffern und . _ : -",
+  sex: "Geschlecht",
+  sexes: { unknown: "nicht angegeben", female: "weiblich", male: "männlich", other: "divers" },
+  birthYear: "Geburtsjahr",
+  subjectSave: "Festhalten",
+  subjectKept: "Festgehalten.",
 };

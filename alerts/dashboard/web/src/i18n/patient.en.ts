@@ -15,6 +15,9 @@ export const en = {
   parts: "Parts of this page",
   noBed: "No bed",
   unknown: "Nothing is heard of this patient now; what was stored is shown.",
+  newestKept: (at: string): string =>
+    `Not here: nothing is heard of this patient. The newest stored signal is of ${at}.`,
+  nothingKept: "Not here: nothing is heard of this patient, and no signal is stored.",
   live: "Live signal",
   rate: "Heart rate",
   quality: "Signal quality",
@@ -111,6 +114,7 @@ export const en = {
   cursorSignal: (low: number, high: number): string => `${number(low, 2)} to ${number(high, 2)} mV`,
   cursorNothing: "nothing received",
   cursorFuture: "not yet",
+  noEarlier: "No earlier signal is stored.",
   reading24: "Loading \u2026",
 
   trends: "Findings and trends",
@@ -141,6 +145,7 @@ export const en = {
 
   alarms: "Alarm history",
   noStories: "No alarms in the last seven days.",
+  noStoriesThen: "No alarms in the last seven days of the stored signal, nor after.",
   lasted: (s: number): string => `lasted ${duration(s)}`,
   lasting: (s: number): string => `lasts for ${duration(s)}`,
   raisedAfter: (s: number): string => `raised ${duration(s)} after onset`,
@@ -167,4 +172,29 @@ export const en = {
   noteKept: "Kept for ever, with your name. No patient names here.",
   writeNote: "Write note",
   noteBy: (who: string, at: string): string => `${who}, ${at}`,
+
+  consent: "Consent",
+  consentAbout: "A withdrawal does not call back what was handed out before it. Every word is kept, with your name.",
+  scopes: { research: "Research", training: "Training", export: "Export" },
+  scopesAbout: {
+    research: "signal and findings are looked at in studies of this house",
+    training: "the student may learn from them",
+    export: "they may leave this house without a name",
+  },
+  agreed: (given: boolean): string => (given ? "Agreed" : "Not agreed"),
+  consentNone: "Nothing was written down, so it is not agreed to.",
+  consentBy: (given: boolean, who: string, at: string): string =>
+    `${given ? "\u2713 Agreed" : "\u2717 Not agreed"}, written down by ${who}, ${at}`,
+  consentKept: (scope: string, given: boolean): string =>
+    `${scope}: written down as ${given ? "agreed" : "not agreed"}.`,
+  subject: "What studies choose by",
+  subjectSays: (site: string, sex: string, born: number | null): string =>
+    `Site: ${site || "not said"} \u00b7 sex: ${sex} \u00b7 year of birth: ${born ?? "not said"}`,
+  site: "Site",
+  badSite: "Letters, digits and . _ : -",
+  sex: "Sex",
+  sexes: { unknown: "not said", female: "female", male: "male", other: "other" },
+  birthYear: "Year of birth",
+  subjectSave: "Keep",
+  subjectKept: "Kept.",
 };

@@ -6,6 +6,7 @@ export interface Route {
 }
 
 const ID = /^[\w.:-]{1,64}$/;
+export const isId = (text: string): boolean => ID.test(text);
 
 // null for what is no address of ours.
 export function parseRoute(hash: string): Route | null {
@@ -29,7 +30,7 @@ export function hashOf(page: string, id?: string, query: Record<string, string |
 function decode(text: string): string | undefined {
   try {
     const id = decodeURIComponent(text);
-    return ID.test(id) ? id : undefined;
+    return isId(id) ? id : undefined;
   } catch {
     return undefined;
   }

@@ -73,6 +73,7 @@ export interface Session {
   username: string;
   role: string;
   can_sign_out: boolean;
+  models?: boolean; // whether the server tells of the students
   may_acknowledge?: boolean;
   may?: Right[];
 }

@@ -50,6 +50,7 @@ export class Ward {
   ladder = new Map<string, Step>(); // alarm id -> where it stands
   station = "ward";
   pauseS = [120]; // pauses that may be chosen, the longest last
+  isKnown = false; // a whole snapshot has come: who is not in it is not here
   seenUs: number | null = null; // server time of the newest that this screen was told; null before anything
   #seen: Set<string> | null = null; // what the snapshot under way has named so far
   #pressedUs = 0;
@@ -130,6 +131,7 @@ export class Ward {
   forget(): void {
     this.beginSnapshot();
     this.endSnapshot();
+    this.isKnown = false;
     this.seenUs = null;
   }
 
@@ -140,6 +142,7 @@ export class Ward {
     for (const id of this.alarms.keys()) if (!seen.has(id)) this.alarms.delete(id);
     for (const patient of this.states.keys()) if (!seen.has(patient)) this.states.delete(patient);
     this.#seen = null;
+    this.isKnown = true;
     this.revision++;
   }
 

@@ -12,6 +12,7 @@ import { button, field, input, num, Said, section, sheet, Table } from "./parts.
 
 const w = choose({ en, de });
 const AGAIN_S = 5;
+const FIRST = 5; // of what has drifted: the farthest come first
 
 interface Line {
   version: string;
@@ -68,17 +69,19 @@ class Models implements Page {
   readonly #drift = el("div", { class: "fault", role: "alert" });
   readonly #bar = el("progress", { max: 1, "aria-label": w.progress });
   readonly #stage = el("p", { class: "about", role: "status" });
+  readonly #notSetUp = el("p", { class: "about", text: w.notSetUp });
   readonly #table = new Table(w.models, [w.version, w.status, w.made, w.parent, w.reason, w.actions], { spoken: true });
   readonly #whole = el("div");
   readonly #empty = el("p", { class: "empty", text: w.loading });
   #shown: string | null = null;
+  #drifted = "";
   #seconds = 0;
   #left = false;
 
   constructor(app: App) {
     this.#app = app;
-    this.#drift.hidden = this.#bar.hidden = this.#table.node.hidden = true;
-    const refresh = section(w.refresh, this.#bar, this.#stage);
+    this.#drift.hidden = this.#bar.hidden = this.#table.node.hidden = this.#notSetUp.hidden = true;
+    const refresh = section(w.refresh, this.#bar, this.#stage, this.#notSetUp);
     const content = [this.#drift, this.#said.node, this.#table.node, this.#empty, refresh, this.#whole];
     this.node = sheet(w.models, [], [], ...content);
     void this.#load();
@@ -96,13 +99,14 @@ class Models implements Page {
     try {
       const [{ items, serves }, attempts] = await Promise.all([
         api<Items<Line> & { serves: string | null }>("/models"),
-        api<Items<Attempt>>("/refresh"),
+        api<Items<Attempt> & { scheduled: boolean | null }>("/refresh"),
       ]);
       if (this.#left) return;
       this.#table.show(items.map((line) => this.#row(line, line.version === serves)));
       this.#table.node.hidden = false;
       this.#empty.hidden = true;
       this.#attempt(attempts.items[0]);
+      this.#notSetUp.hidden = attempts.scheduled !== false;
     } catch (why) {
       setText(this.#empty, w.notLoaded(reasonOf(why)));
       this.#empty.hidden = false;
@@ -112,10 +116,14 @@ class Models implements Page {
   #attempt(latest: Attempt | undefined): void {
     const drift = latest?.detail.drift ?? [];
     this.#drift.hidden = !drift.length;
-    this.#drift.replaceChildren(
-      el("strong", { text: w.drift }),
-      el("ul", {}, ...drift.map((text) => el("li", { text }))),
-    );
+    const told = drift.join();
+    if (told !== this.#drifted) {
+      this.#drifted = told;
+      const list = (some: string[]) => el("ul", {}, ...some.map((text) => el("li", { text })));
+      const rest = drift.slice(FIRST);
+      this.#drift.replaceChildren(el("strong", { text: w.drift }), list(drift.slice(0, FIRST)));
+      if (rest.length) this.#drift.append(el("details", {}, el("summary", { text: w.more(rest.length) }), list(rest)));
+    }
     this.#bar.hidden = latest === undefined || latest.ended_us !== null;
     if (latest === undefined) {
       setText(this.#stage, w.noRefresh);

@@ -5,11 +5,11 @@ import { labelOf, mark } from "../kernel/alarm.ts";
 import { reasonOf } from "../kernel/api.ts";
 import { clock } from "../kernel/clock.ts";
 import { choice, el, setAttr, setText } from "../kernel/dom.ts";
-import type { Ward } from "../kernel/ward.ts";
 import { drawDay, endOfStory, GUTTER_PX } from "./day.ts";
 import type { History, Story } from "./history.ts";
 import * as lines from "./lines.ts";
 import { LEVELS, type Level, LINES } from "./lines.ts";
+import type { Reach } from "./reach.ts";
 import { moment, zone } from "./when.ts";
 
 const NUDGE = 1 / 60; // of a line, a press of an arrow key
@@ -20,7 +20,7 @@ export interface DisclosureEvents {
 
 export class Disclosure {
   readonly node: HTMLElement;
-  readonly #ward: Ward;
+  readonly #reach: Reach;
   readonly #history: History;
   readonly #on: DisclosureEvents;
   readonly #canvas: HTMLCanvasElement;
@@ -36,10 +36,11 @@ export class Disclosure {
   #strip: [number, number] = [0, 0];
   #stories: readonly Story[] = [];
   #lines: (lines.Column | null)[][] = [];
+  readonly drawn: Promise<void>; // once the first picture stands, or cannot be had
   #loads = 0; // counts questions: only the last one's answers are drawn
 
-  constructor(ward: Ward, history: History, at: number, on: DisclosureEvents) {
-    this.#ward = ward;
+  constructor(reach: Reach, history: History, at: number, on: DisclosureEvents) {
+    this.#reach = reach;
     this.#history = history;
     this.#on = on;
     this.#canvas = el("canvas", {
@@ -53,7 +54,7 @@ export class Disclosure {
       w.lines,
       LEVELS.map(({ lineS }) => [String(lineS), w.linesOf[lineS] ?? ""] as const),
       String(this.#level.lineS),
-      (lineS) => this.#show(LEVELS.find((l) => String(l.lineS) === lineS) ?? this.#level, this.#cursor),
+      (lineS) => void this.#show(LEVELS.find((l) => String(l.lineS) === lineS) ?? this.#level, this.#cursor),
     );
     const button = (text: string, onclick: () => void) => el("button", { type: "button", text, onclick });
     this.node = el(
@@ -66,7 +67,7 @@ export class Disclosure {
         this.#levels,
         button(w.earlier, () => this.#page(-1)),
         button(w.later, () => this.#page(1)),
-        button(w.toNow, () => this.#show(this.#level, this.#ward.now())),
+        button(w.toNow, () => void this.#show(this.#level, this.#reach.latest)),
         button(w.zoomOut, () => this.#zoom(-1)),
       ),
       this.#canvas,
@@ -75,7 +76,7 @@ export class Disclosure {
     );
     this.#watch.observe(this.#canvas);
     this.#light.addEventListener("change", this.#redraw);
-    this.#show(this.#level, at);
+    this.drawn = this.#show(this.#wide, at);
   }
 
   leave(): void {
@@ -95,13 +96,18 @@ export class Disclosure {
     this.#draw();
   }
 
+  // It is known by now how far the signal reaches.
+  bound(): void {
+    void this.#show(this.#wide, this.#cursor);
+  }
+
   // What has come since, where the newest is shown.
   refresh(): void {
-    const now = this.#ward.now();
+    const now = this.#reach.latest;
     if (now < this.#t0) return;
     if (now >= this.#t0 + lines.spanUs(this.#level)) {
       const shown = this.#t0 + lines.spanUs(this.#level) > now - 2e6 * this.#level.lineS;
-      if (shown) this.#show(this.#level, now);
+      if (shown) void this.#show(this.#level, now);
       return;
     }
     const newest = lines.spotOf(this.#t0, this.#level, now)?.line ?? 0;
@@ -109,17 +115,24 @@ export class Disclosure {
     if (chunk) void this.#fine([chunk], this.#loads);
   }
 
-  #show(level: Level, around: number): void {
+  // A day, or all there is of a short recording.
+  get #wide(): Level {
+    const { isGone, oldest, latest } = this.#reach;
+    return isGone && oldest ? lines.levelFor(oldest, latest) : (LEVELS[0] as Level);
+  }
+
+  // Resolves once all lines are drawn roughly.
+  #show(level: Level, around: number): Promise<void> {
     this.#level = level;
-    const latest = this.#ward.now();
-    this.#cursor = Math.min(around, latest);
-    const t0 = lines.beginOf(level, this.#cursor, latest, zone(latest));
+    const latest = this.#reach.latest;
+    this.#cursor = Math.min(around, latest - 1); // on what there is
+    const t0 = lines.beginOf(level, this.#cursor, latest, zone(latest), this.#reach.oldest);
     for (const [i, node] of [...this.#levels.children].entries())
       setAttr(node, "aria-pressed", String(LEVELS[i] === level));
     this.#t0 = t0;
     this.#lines = [];
     this.#draw();
-    void this.#load();
+    return this.#load();
   }
 
   // All lines roughly by one question, then each as finely as it is drawn.
@@ -138,7 +151,11 @@ export class Disclosure {
       if (load === this.#loads) setText(this.#says, t.failed(reasonOf(error)));
       return;
     }
-    const now = this.#ward.now();
+    void this.#finish(load);
+  }
+
+  async #finish(load: number): Promise<void> {
+    const [t0, level, now] = [this.#t0, this.#level, this.#reach.latest];
     await this.#fine(
       lines.chunksOf(level).filter(([first]) => t0 + first * level.lineS * 1e6 < now),
       load,
@@ -159,13 +176,14 @@ export class Disclosure {
   }
 
   #page(direction: number): void {
-    this.#show(this.#level, this.#t0 + lines.spanUs(this.#level) * (0.5 + direction));
+    if (direction < 0 && this.#t0 <= this.#reach.oldest) setText(this.#says, w.noEarlier);
+    else void this.#show(this.#level, this.#t0 + lines.spanUs(this.#level) * (0.5 + direction));
   }
 
   #zoom(direction: number): void {
     const at = LEVELS.indexOf(this.#level) + direction;
     const level = LEVELS[at];
-    if (level) this.#show(level, this.#cursor);
+    if (level) void this.#show(level, this.#cursor);
     else if (at > 0) this.#on.chosen(Math.round(this.#cursor));
   }
 
@@ -174,7 +192,7 @@ export class Disclosure {
     const line = Math.min(LINES - 1, Math.floor(((event.clientY - box.top) / box.height) * LINES));
     const share = (event.clientX - box.left - GUTTER_PX) / Math.max(1, box.width - GUTTER_PX);
     const us = lines.timeOf(this.#t0, this.#level, { line, share });
-    if (us > this.#ward.now()) return;
+    if (us > this.#reach.latest) return;
     this.#cursor = us;
     this.#zoom(1);
   }
@@ -206,9 +224,9 @@ export class Disclosure {
   }
 
   #move(us: number): void {
-    this.#cursor = Math.min(this.#ward.now(), Math.max(0, us));
+    this.#cursor = Math.min(this.#reach.latest, Math.max(0, us));
     if (lines.spotOf(this.#t0, this.#level, this.#cursor)) this.#draw();
-    else this.#show(this.#level, this.#cursor);
+    else void this.#show(this.#level, this.#cursor);
   }
 
   #toAlarm(direction: 1 | -1): void {
@@ -221,7 +239,7 @@ export class Disclosure {
   }
 
   #draw(): void {
-    const now = this.#ward.now();
+    const now = this.#reach.latest;
     const heightMv = drawDay(this.#canvas, {
       t0: this.#t0,
       level: this.#level,
@@ -246,7 +264,7 @@ export class Disclosure {
     if (spot && columns) {
       const column = columns[Math.min(columns.length - 1, Math.floor(spot.share * columns.length))];
       if (column) parts.push(w.cursorSignal(column.low, column.high));
-      else parts.push(this.#cursor > now - 5e6 ? w.cursorFuture : w.cursorNothing);
+      else parts.push(this.#cursor > now - 5e6 && !this.#reach.isGone ? w.cursorFuture : w.cursorNothing);
     }
     const near = (this.#level.lineS * 1e6) / 120;
     for (const s of this.#stories)

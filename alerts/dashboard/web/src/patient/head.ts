@@ -13,6 +13,8 @@ import { PatientCare } from "./care.ts";
 import type { History } from "./history.ts";
 import { IdentityView } from "./identity.ts";
 import { LiveStrip } from "./live.ts";
+import type { Reach } from "./reach.ts";
+import { moment } from "./when.ts";
 
 const fact = (name: string, value: HTMLElement): HTMLElement => el("div", {}, el("dt", { text: name }), value);
 const value = (): HTMLElement => el("dd");
@@ -21,6 +23,7 @@ export class Head {
   readonly node: HTMLElement;
   readonly #app: App;
   readonly #patient: string;
+  readonly #reach: Reach;
   readonly #toStrip: (alarm: Alarm) => void;
   readonly #bed = el("h1");
   readonly #pseudonym = el("span", { class: "patient-pseudonym" });
@@ -29,15 +32,16 @@ export class Head {
   readonly #battery = value();
   readonly #age = value();
   readonly #findings = value();
-  readonly #unknown = el("p", { class: "patient-note", text: w.unknown, hidden: true });
+  readonly #unknown = el("p", { class: "patient-gone", role: "status" });
   readonly #alarms = el("ul", { class: "patient-open" });
   readonly #live = new LiveStrip();
   readonly #care: PatientCare;
   #shown = "";
 
-  constructor(app: App, patient: string, history: History, toStrip: (alarm: Alarm) => void) {
+  constructor(app: App, patient: string, history: History, reach: Reach, toStrip: (alarm: Alarm) => void) {
     this.#app = app;
     this.#patient = patient;
+    this.#reach = reach;
     this.#toStrip = toStrip;
     this.#care = new PatientCare(app.ward, {
       pause: (wanted) => void app.station.pauseSound(wanted).then(() => this.#care.tick()),
@@ -90,12 +94,15 @@ export class Head {
     const state = ward.states.get(this.#patient);
     setText(this.#bed, state?.bed || w.noBed);
     setText(this.#pseudonym, this.#patient);
-    this.#unknown.hidden = state !== undefined;
-    this.#care.node.hidden = !ward.cares;
+    this.#live.node.hidden = this.#reach.isGone;
+    setText(this.#unknown, this.#gone());
+    this.#care.node.hidden = !ward.cares || this.#reach.isGone;
     this.#care.tick();
     this.#open(ward.alarmsOf(this.#patient));
     if (!state) {
-      for (const node of [this.#rate, this.#quality, this.#battery, this.#age, this.#findings]) setText(node, t.none);
+      for (const node of [this.#rate, this.#quality, this.#battery, this.#findings]) setText(node, t.none);
+      setText(this.#age, this.#reach.kept ? moment(this.#reach.kept.t1_us) : t.none);
+      setAttr(this.#age, "data-old", null);
       return;
     }
     const vitals = ward.vitals(state);
@@ -108,6 +115,13 @@ export class Head {
     setAttr(this.#age, "data-old", vitals.stale ? "" : null);
     setText(this.#findings, vitals.codes.map((code) => ward.name(code)).join(", ") || t.none);
     this.#live.show(vitals);
+  }
+
+  // Nothing will come: that is no fault, and of what time the newest is must be plain.
+  #gone(): string {
+    const { isGone, isKnown, kept } = this.#reach;
+    if (!isGone) return "";
+    return kept ? w.newestKept(moment(kept.t1_us)) : isKnown ? w.nothingKept : w.unknown;
   }
 
   // Built anew only when something changed: what is about to be pressed must stay.

@@ -56,6 +56,32 @@ export interface Identity {
   record_number: string | null;
 }
 
+// From when to when signal is kept, microseconds.
+export interface Extent {
+  t0_us: number;
+  t1_us: number;
+}
+
+// As storage/consents.py and storage/subjects.py have them.
+export const SCOPES = ["research", "training", "export"] as const;
+export type Scope = (typeof SCOPES)[number];
+export const SEXES = ["unknown", "female", "male", "other"] as const;
+
+// The newest word on a scope; without one nothing was agreed to.
+export interface Consent {
+  scope: Scope;
+  given: boolean;
+  by: string;
+  at_us: number;
+}
+
+// What cohorts are chosen by.
+export interface Subject {
+  site: string;
+  sex: (typeof SEXES)[number];
+  birth_year: number | null;
+}
+
 const STORIES = 500;
 
 // The API of one patient.
@@ -68,6 +94,12 @@ export class History {
 
   async strip(t0: number, t1: number): Promise<Segment[]> {
     return (await api<{ segments: Segment[] }>(`${this.#path}/strip?t0_us=${t0}&t1_us=${t1}`)).segments;
+  }
+
+  // null where nothing is kept.
+  async extent(): Promise<Extent | null> {
+    const { t0_us, t1_us } = await api<{ [end in keyof Extent]: number | null }>(`${this.#path}/extent`);
+    return t0_us === null || t1_us === null ? null : { t0_us, t1_us };
   }
 
   overview(t0: number, t1: number, columns: number): Promise<Overview> {
@@ -97,6 +129,22 @@ export class History {
 
   write(text: string): Promise<PatientNote> {
     return api(`${this.#path}/notes`, { method: "POST", body: { text } });
+  }
+
+  async consents(): Promise<Consent[]> {
+    return (await api<Items<Consent>>(`${this.#path}/consents`)).items;
+  }
+
+  consent(scope: Scope, given: boolean): Promise<Consent> {
+    return api(`${this.#path}/consents`, { method: "POST", body: { scope, given } });
+  }
+
+  subject(): Promise<Subject> {
+    return api(`${this.#path}/subject`);
+  }
+
+  describe(subject: Subject): Promise<null> {
+    return api(`${this.#path}/subject`, { method: "PUT", body: subject });
   }
 
   identity(): Promise<Identity> {

@@ -27,12 +27,17 @@ export const spanUs = (level: Level): number => LINES * lineUs(level);
 const endOf = (us: number, level: Level, zone: number): number =>
   (Math.floor((us + zone) / lineUs(level)) + 1) * lineUs(level) - zone;
 
-// The beginning of the 24 lines with `around` in their midst, as far as there is something up to `latest`.
-export function beginOf(level: Level, around: number, latest: number, zone: number): number {
+// The beginning of the 24 lines with `around` in their midst, as far as there is something from `oldest` to `latest`.
+export function beginOf(level: Level, around: number, latest: number, zone: number, oldest = 0): number {
   const end = endOf(latest, level, zone);
   const wanted = endOf(around, level, zone) + (LINES / 2) * lineUs(level);
-  return Math.max(0, Math.min(end, wanted) - spanUs(level));
+  const first = oldest && endOf(oldest, level, zone) - lineUs(level);
+  return Math.max(0, first, Math.min(end, wanted) - spanUs(level));
 }
+
+// The finest at which all of [t0, t1) is seen at once; the coarsest where there is more than that.
+export const levelFor = (t0: number, t1: number): Level =>
+  LEVELS.findLast((level) => t1 - t0 <= spanUs(level) - lineUs(level)) ?? (LEVELS[0] as Level);
 
 export function spotOf(t0: number, level: Level, us: number): Spot | null {
   const lines = (us - t0) / lineUs(level);

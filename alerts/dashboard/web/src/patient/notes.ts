@@ -36,8 +36,7 @@ export class Notes {
       this.#fault,
       this.#list,
     );
-    if (this.#may) void this.load();
-    else setText(this.#fault, w.notesNotYours);
+    if (!this.#may) setText(this.#fault, w.notesNotYours);
   }
 
   async load(): Promise<void> {

@@ -1,4 +1,5 @@
-// #/patient/ID?t=MICROSECONDS: one patient, now and back to where signal is kept.
+// #/patient/ID?t=MICROSECONDS: one patient, now and back to where signal is kept. Of who is not here (imported, or has
+// left) the newest that is kept.
 import "../style/patient-page.css";
 import { w } from "../i18n/patient.ts";
 import { el } from "../kernel/dom.ts";
@@ -6,51 +7,61 @@ import { hashOf, type Route } from "../kernel/route.ts";
 import type { Alarm } from "../kernel/types.ts";
 import type { Frame } from "../kernel/wire.ts";
 import type { App, Page } from "../pages.ts";
+import { Consents } from "./consent.ts";
 import { Disclosure } from "./disclosure.ts";
 import { Head } from "./head.ts";
 import { History, type Story } from "./history.ts";
 import { Notes } from "./notes.ts";
 import { Past } from "./past.ts";
+import { Reach } from "./reach.ts";
 import { Strip } from "./strip.ts";
 import { TrendView } from "./trends.ts";
 
 const REFRESH_S = 60; // what has come since
 const SETTLE_MS = 700; // changes of alarms come in swarms
+const GONE_S = 10; // between questions where the signal of someone who is not here lies, until it is told
 
-export function open(app: App, route: Route): Page {
+export async function open(app: App, route: Route): Promise<Page> {
   if (route.id === null) return { node: el("main", { class: "page" }, el("p", { text: w.nobody })) };
-  return new PatientPage(app, route.id, asked(route.query.get("t")));
+  const history = new History(route.id);
+  const reach = new Reach(app.ward, route.id, history);
+  if (reach.isGone) await reach.ask(); // of who is here, nothing is waited for
+  return new PatientPage(app, route.id, history, reach, asked(route.query.get("t")));
 }
 
 class PatientPage implements Page {
   readonly node: HTMLElement;
   readonly #app: App;
   readonly #patient: string;
+  readonly #reach: Reach;
   readonly #head: Head;
   readonly #strip: Strip;
   readonly #full: Disclosure;
   readonly #trends: TrendView;
   readonly #past: Past;
   readonly #notes: Notes;
+  readonly #consents: Consents;
   readonly #escape = (event: KeyboardEvent) => this.#key(event);
+  #left = false;
   #seconds = 0;
   #names: number; // of conditions; they come a moment after who opens an address of this page
   #settle: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(app: App, patient: string, at: number | null) {
+  constructor(app: App, patient: string, history: History, reach: Reach, at: number | null) {
     this.#app = app;
     this.#patient = patient;
+    this.#reach = reach;
     this.#names = app.ward.names.size;
-    const history = new History(patient);
     const toStrip = (us: number) => this.#toStrip(us);
-    this.#head = new Head(app, patient, history, (alarm) => toStrip(alarm.onset_us));
+    this.#head = new Head(app, patient, history, reach, (alarm) => toStrip(alarm.onset_us));
     const first = at ?? app.ward.alarmsOf(patient)[0]?.onset_us ?? null;
-    this.#strip = new Strip(app, patient, history, first ?? app.ward.now(), (us) => this.#moved(us));
-    this.#full = new Disclosure(app.ward, history, first ?? app.ward.now(), { chosen: toStrip });
-    this.#trends = new TrendView(app.ward, history, toStrip);
-    this.#past = new Past(app, history, { strip: toStrip, came: (stories) => this.#came(stories) });
+    this.#strip = new Strip(app, patient, history, reach, (us) => this.#moved(us));
+    this.#full = new Disclosure(reach, history, first ?? reach.latest, { chosen: toStrip });
+    this.#trends = new TrendView(app.ward, history, reach, toStrip);
+    this.#past = new Past(app, history, reach, { strip: toStrip, came: (stories) => this.#came(stories) });
     this.#notes = new Notes(app.station, history);
-    const parts = [this.#strip, this.#full, this.#trends, this.#past, this.#notes];
+    this.#consents = new Consents(app.station, history);
+    const parts = [this.#strip, this.#full, this.#trends, this.#past, this.#notes, this.#consents];
     this.node = el(
       "main",
       { class: "page patient-page" },
@@ -58,8 +69,8 @@ class PatientPage implements Page {
       el(
         "nav",
         { class: "patient-parts", "aria-label": w.parts },
-        ...[w.strip, w.full, w.trends, w.alarms, w.notes].map((text, i) =>
-          el("button", { type: "button", text, onclick: () => reach(parts[i]?.node) }),
+        ...[w.strip, w.full, w.trends, w.alarms, w.notes, w.consent].map((text, i) =>
+          el("button", { type: "button", text, onclick: () => goTo(parts[i]?.node) }),
         ),
       ),
       ...parts.map((part) => part.node),
@@ -69,10 +80,19 @@ class PatientPage implements Page {
     if (first === null) this.#strip.toNow();
     else this.#strip.show(first);
     void this.#past.load();
+    reach.found = () => this.#bound();
+    void this.#full.drawn.then(() => this.#rest());
+  }
+
+  // What lies further down waits for what is in sight: the server answers all of it with the same core.
+  #rest(): void {
+    if (this.#left) return;
+    for (const part of [this.#trends, this.#notes, this.#consents]) void part.load();
   }
 
   tick(): void {
     this.#head.tick();
+    if (this.#reach.isGone && this.#seconds % GONE_S === 0) void this.#reach.ask();
     if (this.#app.ward.names.size !== this.#names) {
       this.#names = this.#app.ward.names.size;
       this.#strip.renamed();
@@ -80,9 +100,8 @@ class PatientPage implements Page {
     }
     this.#seconds++;
     if (this.#seconds % REFRESH_S) return;
-    void this.#trends.load();
+    this.#rest();
     void this.#past.load();
-    void this.#notes.load();
     this.#full.refresh();
   }
 
@@ -98,9 +117,20 @@ class PatientPage implements Page {
   }
 
   leave(): void {
+    this.#left = true;
     clearTimeout(this.#settle);
     document.removeEventListener("keydown", this.#escape);
     for (const part of [this.#head, this.#strip, this.#full, this.#trends, this.#past]) part.leave();
+  }
+
+  // Opened before it was known who is here; or the patient has left meanwhile.
+  #bound(): void {
+    if (this.#left) return;
+    this.#head.tick();
+    this.#strip.settle();
+    this.#full.bound();
+    void this.#trends.load();
+    void this.#past.load();
   }
 
   #came(stories: readonly Story[]): void {
@@ -117,7 +147,7 @@ class PatientPage implements Page {
 
   #toStrip(us: number): void {
     this.#strip.show(us);
-    reach(this.#strip.node);
+    goTo(this.#strip.node);
   }
 
   // Back to the wall, unless there is something nearer to leave.
@@ -129,7 +159,7 @@ class PatientPage implements Page {
 }
 
 // Scrolls there, and the keyboard goes along.
-function reach(part: HTMLElement | undefined): void {
+function goTo(part: HTMLElement | undefined): void {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   part?.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   part?.querySelector("h2")?.focus({ preventScroll: true });

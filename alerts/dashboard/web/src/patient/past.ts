@@ -1,4 +1,4 @@
-// What became of the alarms of seven days: who acknowledged, why, how long it took, who was told.
+// What became of the alarms of the last seven days: who acknowledged, why, how long it took, who was told.
 import { reasons, t, technical } from "../i18n/index.ts";
 import { w } from "../i18n/patient.ts";
 import { labelOf, level, mark, priorityName, said } from "../kernel/alarm.ts";
@@ -8,6 +8,7 @@ import { el, setText } from "../kernel/dom.ts";
 import type { App } from "../pages.ts";
 import { actionsOf } from "./acknowledge.ts";
 import type { History, Story } from "./history.ts";
+import type { Reach } from "./reach.ts";
 import { ackSeconds } from "./story.ts";
 import { moment } from "./when.ts";
 
@@ -22,6 +23,7 @@ export class Past {
   readonly node: HTMLElement;
   readonly #app: App;
   readonly #history: History;
+  readonly #reach: Reach;
   readonly #on: PastEvents;
   readonly #list = el("ol", { class: "patient-stories" });
   readonly #fault = el("p", { class: "patient-note", role: "status" });
@@ -29,9 +31,10 @@ export class Past {
   #loads = 0;
   #shown = "";
 
-  constructor(app: App, history: History, on: PastEvents) {
+  constructor(app: App, history: History, reach: Reach, on: PastEvents) {
     this.#app = app;
     this.#history = history;
+    this.#reach = reach;
     this.#on = on;
     this.node = el(
       "section",
@@ -49,13 +52,13 @@ export class Past {
   async load(): Promise<void> {
     const load = ++this.#loads;
     try {
-      const found = await this.#history.stories(this.#app.ward.now() - SINCE_US);
+      const found = await this.#history.stories(this.#reach.latest - SINCE_US);
       if (load !== this.#loads) return;
       const key = JSON.stringify(found);
       if (key === this.#shown) return;
       this.#shown = key;
       this.#list.replaceChildren(...found.map((story) => this.#row(story)));
-      setText(this.#fault, found.length ? "" : w.noStories);
+      setText(this.#fault, found.length ? "" : this.#reach.isGone ? w.noStoriesThen : w.noStories);
       this.#on.came(found);
     } catch (error) {
       if (load === this.#loads) setText(this.#fault, t.failed(reasonOf(error)));

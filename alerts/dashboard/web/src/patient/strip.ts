@@ -9,6 +9,7 @@ import { Calipers } from "./calipers.ts";
 import { factsOf, titleOf } from "./captions.ts";
 import type { History, Story } from "./history.ts";
 import { draw, type Picture } from "./picture.ts";
+import type { Reach } from "./reach.ts";
 import { Readings } from "./readings.ts";
 import { ROW_MM, Rows, type Scale, STRIP_S, secondsFor } from "./rows.ts";
 import { type Printed, Sheet } from "./sheet.ts";
@@ -29,6 +30,7 @@ export class Strip {
   readonly #app: App;
   readonly #patient: string;
   readonly #history: History;
+  readonly #reach: Reach;
   readonly #moved: (us: number) => void;
   readonly #about = el("p", { class: "patient-about", "aria-live": "polite" });
   readonly #note = el("p", { class: "patient-note" });
@@ -39,6 +41,7 @@ export class Strip {
   readonly #readings: Readings;
   readonly #watch = new ResizeObserver(() => this.#resized());
   #at: number;
+  #isNewest = false; // wherever that is
   #stories: readonly Alarm[] = [];
   #segments: Segment[] | null = null;
   #lines: readonly Line[] = [];
@@ -49,12 +52,13 @@ export class Strip {
   #loads = 0; // counts questions: only the last one's answer is shown
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(app: App, patient: string, history: History, at: number, moved: (us: number) => void) {
+  constructor(app: App, patient: string, history: History, reach: Reach, moved: (us: number) => void) {
     this.#app = app;
     this.#patient = patient;
     this.#history = history;
+    this.#reach = reach;
     this.#moved = moved;
-    this.#at = at;
+    this.#at = reach.latest;
     this.#readings = new Readings(app.ward, history, () => this.#draw());
     this.#calipersButton = el("button", {
       type: "button",
@@ -102,6 +106,7 @@ export class Strip {
   // The strip around a moment.
   show(at: number): void {
     this.#at = Math.max(BEFORE_US, Math.round(at));
+    this.#isNewest = false;
     this.#segments = null;
     this.#lines = this.#missing = [];
     setText(this.#note, t.loading);
@@ -137,8 +142,22 @@ export class Strip {
   }
 
   toNow(): void {
-    const state = this.#app.ward.states.get(this.#patient);
-    this.show((state?.last_sample_us ?? this.#app.ward.now()) - AFTER_US);
+    this.show(this.#newest);
+    this.#isNewest = true;
+  }
+
+  // Opened at now, before it was known that the newest lies elsewhere: goes there. Whether it did.
+  settle(): boolean {
+    const { isHere, kept } = this.#reach;
+    const isEmpty = this.#segments?.length === 0;
+    if (!this.#isNewest || !isEmpty || isHere || !kept || this.#at === this.#newest) return false;
+    this.toNow();
+    return true;
+  }
+
+  // A recording shorter than a strip is shown from its begin.
+  get #newest(): number {
+    return Math.round(Math.max(this.#reach.newest - AFTER_US, this.#reach.oldest + BEFORE_US));
   }
 
   #tools(): HTMLElement {
@@ -199,7 +218,10 @@ export class Strip {
     try {
       const segments = await this.#history.strip(Math.max(0, t0 - MARGIN_US), t1 + MARGIN_US);
       if (load !== this.#loads) return;
+      if (this.#isNewest && !segments.length && !this.#reach.isHere) await this.#reach.ask();
+      if (load !== this.#loads) return;
       this.#segments = segments;
+      if (this.settle()) return;
       this.#choose();
       this.#draw();
       if (this.#coming) this.#timer = setTimeout(() => void this.#load(), AGAIN_MS);
@@ -215,7 +237,8 @@ export class Strip {
 
   #choose(): void {
     this.#lines = linesOf(this.#segments ?? [], this.#filter);
-    const until = Math.min(this.t1, this.#app.ward.now() - YOUNG_US);
+    const { isGone, latest } = this.#reach;
+    const until = Math.min(this.t1, isGone ? latest : latest - YOUNG_US);
     this.#missing = this.#segments ? missingOf(this.#segments, this.t0, until) : [];
   }
 

@@ -7,6 +7,7 @@ import type { Ward } from "../kernel/ward.ts";
 import { Chart } from "./chart.ts";
 import { hatching } from "./day.ts";
 import type { History, Story, Trends } from "./history.ts";
+import type { Reach } from "./reach.ts";
 import { known, type Lane, lanesOf, meanOf, summary } from "./shares.ts";
 
 const SPANS: Record<string, number> = { 6: 60, 24: 300, 168: 1800 }; // hours: seconds a step
@@ -17,6 +18,7 @@ export class TrendView {
   readonly node: HTMLElement;
   readonly #ward: Ward;
   readonly #history: History;
+  readonly #reach: Reach;
   readonly #chosen: (us: number) => void;
   readonly #rate: Chart;
   readonly #burden: Chart;
@@ -31,9 +33,10 @@ export class TrendView {
   #trends: Trends | null = null;
   #loads = 0;
 
-  constructor(ward: Ward, history: History, chosen: (us: number) => void) {
+  constructor(ward: Ward, history: History, reach: Reach, chosen: (us: number) => void) {
     this.#ward = ward;
     this.#history = history;
+    this.#reach = reach;
     this.#chosen = chosen;
     this.#rate = new Chart({ stepped: false, range: null }, chosen);
     this.#burden = new Chart({ stepped: true, range: [0, 100] }, chosen);
@@ -69,7 +72,6 @@ export class TrendView {
       this.#fault,
     );
     this.#watch.observe(this.#lanes);
-    void this.load();
   }
 
   leave(): void {
@@ -92,7 +94,7 @@ export class TrendView {
   async load(): Promise<void> {
     const load = ++this.#loads;
     const stepS = SPANS[this.#hours] ?? 300;
-    const end = Math.ceil(this.#ward.now() / (stepS * 1e6)) * stepS * 1e6;
+    const end = Math.ceil(this.#reach.latest / (stepS * 1e6)) * stepS * 1e6;
     try {
       const found = await this.#history.trends(end - Number(this.#hours) * 3600e6, end, stepS);
       if (load !== this.#loads) return;

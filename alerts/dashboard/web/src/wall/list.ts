@@ -6,6 +6,7 @@ import { en } from "../i18n/list.en.ts";
 import { api, reasonOf } from "../kernel/api.ts";
 import { choice, el, setAttr, setText } from "../kernel/dom.ts";
 import { kept } from "../kernel/kept.ts";
+import { hashOf, isId } from "../kernel/route.ts";
 import type { Alarm } from "../kernel/types.ts";
 import type { App, Page } from "../pages.ts";
 import { Line } from "./line.ts";
@@ -41,7 +42,8 @@ class PatientList {
   readonly #count = el("span", { class: "list-count", role: "status" });
   readonly #body = el("div", { class: "list-body", role: "rowgroup" });
   readonly #table: HTMLElement;
-  readonly #none = el("p", { class: "empty", text: w.none, hidden: true });
+  readonly #stored = el("a"); // who was imported or has left is not here, and has a page all the same
+  readonly #none = el("p", { class: "empty", hidden: true }, `${w.none} `, this.#stored);
   readonly #search = el("input", { type: "search", placeholder: w.search, "aria-label": w.search, maxlength: 64 });
   #order: Order = { by: "alarm", descending: false };
   #shown: Shown = "all";
@@ -108,8 +110,15 @@ class PatientList {
     setText(this.#count, w.shown(this.#rows.length, all.length));
     setAttr(this.#table, "aria-rowcount", String(this.#rows.length + 1));
     this.#none.hidden = this.#rows.length > 0;
+    this.#offer(this.#search.value.trim());
     this.#body.style.height = `${this.#rows.length * ROW_PX}px`;
     this.#fill();
+  }
+
+  #offer(name: string): void {
+    const sought = isId(name) && !this.#app.ward.states.has(name);
+    setText(this.#stored, sought ? w.stored(name) : "");
+    setAttr(this.#stored, "href", sought ? hashOf("patient", name) : null);
   }
 
   #fill(): void {
