@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from alerts.catalogue import STUDENT
 from deploy.playback import Analysed, Said, analyse, judge
 from deploy.settings import Settings
 from deploy.sounded import calls
@@ -56,15 +57,21 @@ class Compared:
     """What both said of windows that came in."""
 
     windows: int
-    agreed: int
+    alike: float  # sum over windows of the share of conditions of which both say the same
+    alarming_alike: int  # windows with the same codes of those that alarm
     appeared: Mapping[str, int]  # codes that only the candidate found
     vanished: Mapping[str, int]
     burden: Burden
 
     @property
     def agreement(self) -> float:
-        """Share of windows with the same codes."""
-        return self.agreed / self.windows if self.windows else float("nan")
+        """Share of conditions of which both say the same, mean over windows."""
+        return self.alike / self.windows if self.windows else float("nan")
+
+    @property
+    def alarming_agreement(self) -> float:
+        """Share of windows with the same codes of those that alarm."""
+        return self.alarming_alike / self.windows if self.windows else float("nan")
 
 
 def latency_ratio(champion: Path, candidate: Path, settings: InferenceSettings) -> float:
@@ -129,7 +136,8 @@ class Beside:
 
     def compare(self, parts: Sequence[Part], model: ModelVersion, settings: Rules, tick: Tick) -> Compared:
         """The candidate's reading beside the stored one of `model`, of the windows that it has read."""
-        agreed = windows = 0
+        conditions, alarming = len(self.champion.thresholds), self.champion.thresholds.keys() & STUDENT
+        alike, alarming_alike, windows = 0.0, 0, 0
         appeared, vanished = dict[str, int](), dict[str, int]()
         burden = Burden(0, 0, 0, 0.0)
         for i, part in enumerate(parts):
@@ -145,11 +153,13 @@ class Beside:
                 if ours.abstained and theirs.abstained:
                     continue
                 windows += 1
-                agreed += set(ours.codes) == set(theirs.codes)
-                _count(appeared, set(theirs.codes) - set(ours.codes))
-                _count(vanished, set(ours.codes) - set(theirs.codes))
+                before, after = set(ours.codes), set(theirs.codes)
+                alike += 1 - len(before ^ after) / conditions
+                alarming_alike += before & alarming == after & alarming
+                _count(appeared, after - before)
+                _count(vanished, before - after)
             burden = _added(burden, _played(analysed, second.findings, settings, part.patient, self))
-        return Compared(windows, agreed, appeared, vanished, burden)
+        return Compared(windows, alike, alarming_alike, appeared, vanished, burden)
 
     def _frames(self, part: Part) -> list[Frame] | None:
         """In the order in which they came; None for signal that cannot be read."""

@@ -26,10 +26,13 @@ def judged(
 
 def shadow_reason(compared: Compared, plan: Plan) -> str:
     """Which bound of the shadow does not hold; empty: all do."""
-    if not compared.agreement >= plan.shadow.least_agreement:
-        bound = f"agreement {compared.agreement:.3f} beside the champion, bound {plan.shadow.least_agreement:g}"
-        changed = f"found anew: {_most(compared.appeared)}; no longer: {_most(compared.vanished)}"
-        return f"{bound} ({compared.windows} windows; {changed})"
+    for name, value, least in (
+        ("agreement", compared.agreement, plan.shadow.least_agreement),
+        ("agreement on what alarms", compared.alarming_agreement, plan.shadow.least_alarming_agreement),
+    ):
+        if not value >= least:
+            changed = f"found anew: {_most(compared.appeared)}; no longer: {_most(compared.vanished)}"
+            return f"{name} {value:.3f} beside the champion, bound {least:g} ({compared.windows} windows; {changed})"
     if compared.burden.ratio > plan.function.most_burden_ratio:
         return f"alarm burden ratio {compared.burden.ratio:.2f} beside it, bound {plan.function.most_burden_ratio:g}"
     if compared.burden.missed_lethal > plan.function.most_missed_lethal:

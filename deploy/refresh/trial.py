@@ -90,6 +90,7 @@ def _told(compared: Compared) -> dict[str, Any]:
     return {
         "windows": compared.windows,
         "agreement": round(compared.agreement, 4) if compared.windows else None,
+        "alarming_agreement": round(compared.alarming_agreement, 4) if compared.windows else None,
         "appeared": dict(compared.appeared),
         "vanished": dict(compared.vanished),
         "alarms": [burden.champion, burden.candidate],

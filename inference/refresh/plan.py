@@ -65,6 +65,7 @@ class ShadowRules:
 
     least_windows: int
     least_agreement: float
+    least_alarming_agreement: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,7 @@ def test_from_the_gate_table_to_service_and_back(chromium: Browser, house: House
     gate = page.get_by_role("region", name=f"Gate of {house.candidate}")
     expect(gate.get_by_role("row").nth(1)).to_contain_text("0.0123")
     expect(gate.get_by_role("row").nth(2)).to_contain_text("too few to judge")
-    expect(page.get_by_text("240 windows, 97.5 % agree")).to_be_visible()
+    expect(page.get_by_text("240 windows, 97.5 % of conditions alike")).to_be_visible()
 
     row.get_by_role("button", name="Sign").click()
     dialog = page.get_by_role("dialog")

@@ -35,7 +35,7 @@ export const de: ModelsStrings = {
   failed: "nicht eingehalten",
   few: "zu wenige zum Urteilen",
   shadow: (windows, agreement, extra) =>
-    `Neben dem Modell im Dienst: ${windows} Fenster, ${agreement} % gleich, ${extra} Alarme mehr je Person und Tag`,
+    `Neben dem Modell im Dienst: ${windows} Fenster, ${agreement} % der Befunde gleich, ${extra} Alarme mehr je Person und Tag`,
   history: "Werdegang",
   when: "Wann",
   what: "Was",

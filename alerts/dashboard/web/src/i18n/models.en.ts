@@ -51,7 +51,7 @@ export const en = {
   failed: "not held",
   few: "too few to judge",
   shadow: (windows: number, agreement: string, extra: string): string =>
-    `Beside the serving one: ${windows} windows, ${agreement} % agree, ${extra} more alarms a patient-day`,
+    `Beside the serving one: ${windows} windows, ${agreement} % of conditions alike, ${extra} more alarms a patient-day`,
   history: "What became of it",
   when: "When",
   what: "What",
