@@ -5,10 +5,9 @@ import numpy.typing as npt
 
 from inference.stream.intake import lows, natives
 from inference.stream.jit import compiled
-from inference.stream.kinds import whole
 from inference.stream.locate import LEAN, centre, extremes
 from inference.stream.peaks import Limits, choose, middle, sight, tops
-from inference.stream.shapes import BEFORE, POINTS, baseline, compare, cut, find_usual, width_s
+from inference.stream.shapes import BEFORE, POINTS, baseline, cut, width_s
 from inference.stream.state import (
     ALIKE,
     BEAT_COUNT,
@@ -21,22 +20,14 @@ from inference.stream.state import (
     LOW_USED,
     NEIGHBOUR,
     PEAKS,
-    RATE_BPM,
-    RR_COUNT,
-    RR_MOST,
-    SEEN_FROM,
     SETTLED,
-    SINCE_BEAT_S,
     STRENGTH,
     UNKNOWN,
-    USUAL_KNOWN,
-    USUAL_WIDTH,
     Plan,
     State,
 )
 
 F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 STRONGEST = 60.0  # mV/s: what the usual beat reaches at most; an artefact is not waited for
@@ -195,81 +186,3 @@ def _shape(
         cut(low, at, origin, plan.upper, slow, begin, plan.step, plan.per_grid, st.wave[p, k], spare)
         st.wide_s[p, k] = width_s(st.wave[p, k], spare)
         st.kind[p, k, NEIGHBOUR] = UNKNOWN
-
-
-@compiled
-def learn(p: int, plan: Plan, st: State, scratch: F32) -> None:
-    """Strength and shape of the usual beat, from beats that are whole."""
-    count = st.tally[p]
-    first = count[FIRST_BEAT]
-    stop = whole(p, count[END] - plan.after_n, st)
-    n = stop - first
-    recent = min(n, plan.memory)
-    believed = scratch[:recent]
-    held = 0
-    for k in range(stop - recent, stop):
-        if st.kind[p, k, DOUBTED] == 0:
-            believed[held] = st.strength[p, k]
-            held += 1
-    if held >= 3:
-        st.level[p, STRENGTH] = middle(believed, held)
-    if n < 4:
-        return
-    rr = scratch[: n - 1]
-    for k in range(n - 1):
-        rr[k] = (st.at[p, first + k + 1] - st.at[p, first + k]) / plan.fs
-    usual_rr = middle(rr, n - 1)
-    if usual_rr < 60.0 / plan.learn_below_bpm:
-        return
-    timely, held = np.empty(n, np.int64), 0
-    for k in range(n - 1):
-        if rr[k] >= plan.shape.early * usual_rr:
-            timely[held] = first + k + 1
-            held += 1
-    usual = np.empty(st.usual.shape[1], np.float32)
-    begin = max(count[COMPARED], first)
-    compare(st.wave[p], first, begin, stop, plan.shape.alike, st.form[p], st.like[p])
-    count[COMPARED] = stop
-    wide_s = find_usual(st.wave[p], st.wide_s[p], st.like[p], timely[:held], usual, plan.shape, scratch)
-    if wide_s >= 0:
-        st.usual[p] = usual
-        st.level[p, USUAL_WIDTH] = wide_s
-        count[USUAL_KNOWN] = 1
-
-
-@compiled
-def pulse(p: int, plan: Plan, st: State, out: F64, rr: F64) -> None:
-    """Time since the last beat, RR intervals since the signal is whole, and the mean rate of the last ones without the
-    shortest and longest. Bursts that are doubted are none of them.
-    """
-    count = st.tally[p]
-    end, stop = count[END], 0
-    at = np.empty(count[BEAT_COUNT], np.int64)
-    for k in range(count[FIRST_BEAT], count[FIRST_BEAT] + count[BEAT_COUNT]):
-        if st.kind[p, k, DOUBTED] == 0:
-            at[stop] = st.at[p, k]
-            stop += 1
-    out[SINCE_BEAT_S] = np.nan
-    if end > count[SEEN_FROM]:
-        out[SINCE_BEAT_S] = (end - max(at[stop - 1] if stop else 0, count[SEEN_FROM])) / plan.fs
-    first = stop
-    while first > 0 and at[first - 1] >= count[SEEN_FROM] and stop - first <= RR_MOST:
-        first -= 1
-    held = max(stop - first - 1, 0)
-    out[RR_COUNT] = held
-    for k in range(held):
-        rr[k] = np.rint(1e4 * (at[first + k + 1] - at[first + k]) / plan.fs) / 1e4
-    out[RATE_BPM] = np.nan
-    since = max(count[SEEN_FROM], end - plan.rate_n)
-    first = stop
-    while first > 0 and at[first - 1] >= since:
-        first -= 1
-    intervals = stop - first - 1
-    if intervals < 2 or end - at[stop - 1] > plan.silent_n:
-        return
-    total, low, high = 0.0, np.inf, 0.0
-    for k in range(first, stop - 1):
-        interval = (at[k + 1] - at[k]) / plan.fs
-        total, low, high = total + interval, min(low, interval), max(high, interval)
-    mean = (total - low - high) / (intervals - 2) if intervals >= 5 else total / intervals
-    out[RATE_BPM] = 60.0 / max(mean, (end - at[stop - 1]) / plan.fs)

@@ -8,13 +8,14 @@ import numpy.typing as npt
 from inference.stream import marks
 from inference.stream.extent import highest
 from inference.stream.grade import grade
-from inference.stream.hearts import bursts, learn, pulse, seek
+from inference.stream.hearts import bursts, seek
 from inference.stream.intake import lows, natives, take
 from inference.stream.irregular import LONGEST_S, MOST, SHORTEST_S, odds
 from inference.stream.irregular import UNKNOWN as IRREGULAR_UNKNOWN
 from inference.stream.jit import compiled
 from inference.stream.kinds import classify, run_of
 from inference.stream.peaks import choose
+from inference.stream.pulse import pulse
 from inference.stream.state import (
     BASE_MV,
     BEAT_COUNT,
@@ -44,6 +45,7 @@ from inference.stream.state import (
     State,
 )
 from inference.stream.trust import doubt
+from inference.stream.usual import learn
 from inference.stream.waves import MEASURES, looks_like, measure
 
 F32 = npt.NDArray[np.float32]
