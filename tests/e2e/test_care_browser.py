@@ -34,6 +34,7 @@ class Ward:
     def __init__(self, folder: Path) -> None:
         self.clock, self.feed = SystemClock(), InProcessFeed()
         environ = {"LITEHEART_DASHBOARD_PAUSE_S": "4,120", "LITEHEART_DASHBOARD_STATIONS": "A,B"}
+        environ["LITEHEART_DASHBOARD_RESYNC_S"] = "2"  # nobody tells live of these patients
         self.settings = load(environ=environ, data_dir=folder)
         self.storage = wiring.open_storage(self.settings)
         router = wiring.dashboard(self.settings, self.storage, self.feed, self.clock, sign_in=False)
