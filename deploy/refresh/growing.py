@@ -63,6 +63,7 @@ def _named(card: Card, grown: Grown, material: Material) -> Card:
     """The champion's card with what is new; its checksum follows from the weights."""
     fresh = card if grown.calibration is None else grown.calibration.on(card, card.name)
     about = dict(card.about) | {"refreshed_from": card.version, "code": importlib.metadata.version("liteheart")}
+    about["metrics_of_parent"] = about.pop("metrics", {})  # its own are the gate's
     about["refreshed_on"] = f"{len(material.x)} windows of {len(np.unique(material.patients))} patients"
     return replace(fresh, about=about)
 

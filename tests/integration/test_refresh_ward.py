@@ -157,6 +157,7 @@ def test_from_stored_windows_to_a_student_in_service_and_back(ward: Ward, capsys
     candidate = ward.storage.models.get(told["candidate"])
     assert candidate is not None
     assert candidate.parent == CHAMPION
+    assert candidate.metrics.keys() == {"refresh"}, "figures of the test set are not handed down"
     (device,) = candidate.metrics["refresh"]["devices"]
     assert device.startswith("lead III,"), "what the header says is lead I"
 
