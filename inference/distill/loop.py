@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from inference.distill.guide import Guide
 from inference.distill.objective import Arm, Objective
 from inference.distill.recall import remember
+from inference.distill.semi import follow
 from inference.distill.step import Step
 from inference.model.reading import Reader, Reading
 from inference.model.student import channels_last
@@ -97,7 +98,7 @@ def distil(
         optimiser.step()
         schedule.step()
         if average is not None:
-            _follow(average, learner, min(budget.average, number / (number + 10)))
+            follow(average, learner, min(budget.average, number / (number + 10)))
         if (number + 1) % max(budget.steps // 4, 1) == 0:
             parts = ", ".join(f"{k} {v.item():.3f}" for k, v in outcome.parts.items())
             log.info("%s seed %d: step %d of %d, %s", arm.word, seed, number + 1, budget.steps, parts)
@@ -229,12 +230,3 @@ def _batch(
 
 def _windows(extra: Examples, rows: Rows, to: torch.device) -> _Batch:
     return _batch(extra, None, None, rows, np.zeros(0, np.int64), 1, to)
-
-
-@torch.no_grad()
-def _follow(average: Reader, learner: Reader, decay: float) -> None:
-    for slow, fast in zip(average.state_dict().values(), learner.state_dict().values(), strict=True):
-        if slow.is_floating_point():
-            slow.lerp_(fast, 1 - decay)
-        else:
-            slow.copy_(fast)

@@ -10,6 +10,7 @@ fixmatch, mean teacher: no teacher; the student's own weak view, or its slow ave
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from inference.distill.step import Step, Term
@@ -104,3 +105,13 @@ def _hard(student: torch.Tensor, teacher: torch.Tensor, sure: float) -> torch.Te
     keep = confidence(teacher, 1.0) > sure
     loss = F.binary_cross_entropy_with_logits(student, (teacher > 0).float(), reduction="none")
     return (loss * keep).mean()
+
+
+@torch.no_grad()
+def follow(average: nn.Module, learner: nn.Module, decay: float) -> None:
+    """Move the slow average, `decay` of which stays, towards the learner; counters are copied."""
+    for slow, fast in zip(average.state_dict().values(), learner.state_dict().values(), strict=True):
+        if slow.is_floating_point():
+            slow.lerp_(fast, 1 - decay)
+        else:
+            slow.copy_(fast)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from inference.distill.semi import binary_kl
+from inference.distill.semi import binary_kl, follow
 from inference.model.student import Student, channels_last
 from inference.preprocess import Batch
 from inference.refresh.device import Guess, noise_like, translate
@@ -65,7 +65,7 @@ class Run:
         self.bench.optimiser.zero_grad()
         torch.autograd.backward(loss)
         self.bench.optimiser.step()
-        _follow(self.bench.average, self.bench.learner, min(settings.average, number / (number + 10)))
+        follow(self.bench.average, self.bench.learner, min(settings.average, number / (number + 10)))
 
     def _loss(self, rng: np.random.Generator, g: torch.Generator, ramp: float) -> torch.Tensor:
         known, rows = self._rehearsed(rng)
@@ -175,12 +175,3 @@ def _pace(number: int, settings: RefreshSettings) -> float:
 def _logits(p: Floats) -> Floats:
     q = np.clip(p, 1e-4, 1 - 1e-4)
     return np.asarray(np.log(q / (1 - q)))
-
-
-@torch.no_grad()
-def _follow(average: Student, learner: Student, decay: float) -> None:
-    for slow, fast in zip(average.state_dict().values(), learner.state_dict().values(), strict=True):
-        if slow.is_floating_point():
-            slow.lerp_(fast, 1 - decay)
-        else:
-            slow.copy_(fast)

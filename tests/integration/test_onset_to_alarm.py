@@ -1,7 +1,5 @@
 """From the first abnormal beat to the alarm in at most 10 s: scripted rhythms through the beat path and the rules."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ from scipy.signal import resample_poly
 from alerts.engine import AlarmEngine
 from alerts.settings import AlarmSettings
 from inference.rhythm import RhythmTracker
+from inference.train.data import read_pack
 from ingest.sources.simulate import Episode, simulate
 from liteheart.alarm import AlarmEvent
 from liteheart.ids import DeviceId, PatientId
@@ -74,14 +73,8 @@ def first(events: list[tuple[float, AlarmEvent]], code: str) -> float:
 @pytest.fixture(scope="module")
 def recorded_noise(ecg_folder: Path) -> dict[str, Floats]:
     """Baseline wander and muscle noise of the MIT-BIH noise stress test, at 250 Hz."""
-    spec = importlib.util.spec_from_file_location("ecgpack", ecg_folder / "ecgpack.py")
-    assert spec is not None
-    assert spec.loader is not None
-    packs = importlib.util.module_from_spec(spec)
-    sys.modules["ecgpack"] = packs
-    spec.loader.exec_module(packs)
-    records = {r.name.split("-")[-1]: r for r in packs.load(ecg_folder / "nstdb.ecg.xz")}
-    return {k: resample_poly(records[k].millivolts()[0].astype(float), 25, 36) for k in ("bw", "ma")}
+    records = {r.name.split("-")[-1]: r for r in read_pack(ecg_folder / "nstdb.ecg.xz")}
+    return {k: resample_poly(records[k].mv[0].astype(float), 25, 36) for k in ("bw", "ma")}
 
 
 @pytest.mark.parametrize("code", LETHAL)

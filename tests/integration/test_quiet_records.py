@@ -1,8 +1,6 @@
 """Quiet seconds on real recordings: the same alarms whether every second is judged or only those that are not quiet."""
 
-import importlib.util
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from alerts.engine import AlarmEngine
 from alerts.quiet import hear, quiet
 from alerts.settings import AlarmSettings
 from inference.rhythm import RhythmBank
+from inference.train.data import Recording, read_pack
 from liteheart.alarm import AlarmEvent
 from liteheart.clock import US_PER_S
 from liteheart.ids import DeviceId, PatientId
@@ -26,21 +25,15 @@ T0_US, STEP = 1_700_000_000 * US_PER_S, 2  # seconds a chunk
 
 
 @pytest.fixture(scope="module")
-def records(ecg_folder: Path) -> dict[str, Any]:
+def records(ecg_folder: Path) -> dict[str, Recording]:
     """Ventricular flutter and runs (207), fibrillation of the atria (203), a healthy one (101), a pacemaker (104)."""
-    spec = importlib.util.spec_from_file_location("ecgpack", ecg_folder / "ecgpack.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["ecgpack"] = module
-    spec.loader.exec_module(module)
-    held = {r.name.split("-")[-1]: r for r in module.load(ecg_folder / "mitdb_ds1_and_paced.ecg.xz")}
+    held = {r.name.split("-")[-1]: r for r in read_pack(ecg_folder / "mitdb_ds1_and_paced.ecg.xz")}
     return {name: held[name] for name in ("207", "203", "101", "104")}
 
 
-def test_alarms_are_the_same_with_and_without_it(records: dict[str, Any]) -> None:
+def test_alarms_are_the_same_with_and_without_it(records: dict[str, Recording]) -> None:
     names, bank = list(records), RhythmBank()
-    mv = {n: np.asarray(r.millivolts()[0], np.float32) for n, r in records.items()}
+    mv = {n: np.asarray(r.mv[0], np.float32) for n, r in records.items()}
     fs_hz = {n: float(r.fs_hz) for n, r in records.items()}
     limits = {n: OWN if n in ("203", "104") else WARD for n in names}
     slow = {n: AlarmEngine(PatientId(n), limits[n]) for n in names}

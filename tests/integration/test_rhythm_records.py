@@ -1,10 +1,6 @@
 """Beats and lethal rhythms on real recordings: floors that a change must not fall below."""
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +9,7 @@ import pytest
 from inference.beats import detect_r_peaks
 from inference.quality import assess
 from inference.rhythm import RhythmTracker
+from inference.train.data import Recording, read_pack
 from liteheart.finding import Vitals
 from liteheart.ids import DeviceId, PatientId
 from liteheart.signal import Chunk
@@ -25,21 +22,9 @@ Indices = npt.NDArray[np.int64]
 
 
 @pytest.fixture(scope="module")
-def packs(ecg_folder: Path) -> ModuleType:
-    """The reader that lies beside the packs."""
-    spec = importlib.util.spec_from_file_location("ecgpack", ecg_folder / "ecgpack.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["ecgpack"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def mitdb(packs: ModuleType, ecg_folder: Path) -> dict[str, Any]:
+def mitdb(ecg_folder: Path) -> dict[str, Recording]:
     """26 half-hour records by number."""
-    return {r.name.split("-")[-1]: r for r in packs.load(ecg_folder / "mitdb_ds1_and_paced.ecg.xz")}
+    return {r.name.split("-")[-1]: r for r in read_pack(ecg_folder / "mitdb_ds1_and_paced.ecg.xz")}
 
 
 def pairs(reference: Indices, found: Indices, tolerance: float) -> int:
@@ -74,12 +59,12 @@ def follow(mv: npt.NDArray[np.float32], fs_hz: float) -> list[Vitals]:
     ]
 
 
-def test_r_peaks_of_mitdb(mitdb: dict[str, Any]) -> None:
+def test_r_peaks_of_mitdb(mitdb: dict[str, Recording]) -> None:
     both = true = found = 0
     for name, record in mitdb.items():
         sample, symbol = np.array(record.labels["sample"]), np.array(record.labels["symbol"])
         reference = sample[np.isin(symbol, BEATS) & (sample >= LEARNING_S * record.fs_hz)]
-        peaks = detect_r_peaks(record.millivolts()[0], record.fs_hz)
+        peaks = detect_r_peaks(record.mv[0], record.fs_hz)
         peaks = peaks[peaks >= LEARNING_S * record.fs_hz]
         for on, off in zip(sample[symbol == "["], sample[symbol == "]"], strict=True):
             reference = reference[(reference < on) | (reference > off)]
@@ -92,21 +77,21 @@ def test_r_peaks_of_mitdb(mitdb: dict[str, Any]) -> None:
     assert both / found >= 0.9955
 
 
-def test_r_peaks_of_ludb_and_of_atrial_fibrillation(packs: ModuleType, ecg_folder: Path) -> None:
+def test_r_peaks_of_ludb_and_of_atrial_fibrillation(ecg_folder: Path) -> None:
     both = true = found = 0
-    for record in packs.load(ecg_folder / "ludb.ecg.xz"):
+    for record in read_pack(ecg_folder / "ludb.ecg.xz"):
         waves = record.labels["waves"]["ii"]
         reference = np.array(waves["sample"])[np.array(waves["symbol"]) == "N"]
         if len(reference) < 2:
             continue
-        peaks = detect_r_peaks(record.millivolts()[record.leads.index("ii")], record.fs_hz)
+        peaks = detect_r_peaks(record.mv[record.leads.index("ii")], record.fs_hz)
         peaks = peaks[(peaks >= reference[0] - 50) & (peaks <= reference[-1] + 50)]
         both += pairs(reference, peaks, TOLERANCE_S * record.fs_hz)
         true, found = true + len(reference), found + len(peaks)
-    for record in packs.load(ecg_folder / "cpsc2021_sample.ecg.xz"):
+    for record in read_pack(ecg_folder / "cpsc2021_sample.ecg.xz"):
         sample, symbol = np.array(record.labels["sample"]), np.array(record.labels["symbol"])
         reference = sample[np.isin(symbol, BEATS)]
-        peaks = detect_r_peaks(record.millivolts()[1], record.fs_hz)
+        peaks = detect_r_peaks(record.mv[1], record.fs_hz)
         peaks = peaks[(peaks >= reference[0] - 20) & (peaks <= reference[-1] + 20)]
         both += pairs(reference, peaks, TOLERANCE_S * record.fs_hz)
         true, found = true + len(reference), found + len(peaks)
@@ -114,10 +99,10 @@ def test_r_peaks_of_ludb_and_of_atrial_fibrillation(packs: ModuleType, ecg_folde
     assert both / found >= 0.995
 
 
-def test_flutter_of_207_is_found_in_time_and_ends(mitdb: dict[str, Any]) -> None:
+def test_flutter_of_207_is_found_in_time_and_ends(mitdb: dict[str, Recording]) -> None:
     record = mitdb["207"]
     symbol, second = np.array(record.labels["symbol"]), np.array(record.labels["sample"]) / record.fs_hz
-    vitals = follow(record.millivolts()[0], record.fs_hz)
+    vitals = follow(record.mv[0], record.fs_hz)
     alarmed = np.array([v.t_us / 1e6 for v in vitals if v.fibrillation_s >= 4])
     episodes = list(zip(second[symbol == "["], second[symbol == "]"], strict=True))
     assert len(episodes) == 6
@@ -130,24 +115,24 @@ def test_flutter_of_207_is_found_in_time_and_ends(mitdb: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("name", ["101", "112", "109", "107", "220"])
-def test_nothing_lethal_in_records_without_it(mitdb: dict[str, Any], name: str) -> None:
+def test_nothing_lethal_in_records_without_it(mitdb: dict[str, Recording], name: str) -> None:
     """Sinus rhythm, left bundle branch block, a pacemaker: 10 min each."""
     record = mitdb[name]
-    for v in follow(record.millivolts()[0, : 600 * 360], record.fs_hz):
+    for v in follow(record.mv[0, : 600 * 360], record.fs_hz):
         asystole = v.since_beat_s is not None and v.since_beat_s >= 4 and v.signal_s >= 4
         assert not asystole, v.t_us
         assert v.fibrillation_s < 4, v.t_us
         assert not (v.ventricular_run >= 5 and (v.ventricular_rate_bpm or 0) > 100), v.t_us
 
 
-def test_a_usable_window_holds_the_right_beats(mitdb: dict[str, Any], packs: ModuleType, ecg_folder: Path) -> None:
+def test_a_usable_window_holds_the_right_beats(mitdb: dict[str, Recording], ecg_folder: Path) -> None:
     """Clean windows with muscle noise at a third to six times its recorded size."""
     fs_hz, n = 360, 3600
-    noise = {r.name.split("-")[-1]: r.millivolts()[0] for r in packs.load(ecg_folder / "nstdb.ecg.xz")}["ma"]
+    noise = {r.name.split("-")[-1]: r.mv[0] for r in read_pack(ecg_folder / "nstdb.ecg.xz")}["ma"]
     usable, right = [], []
     for name in ("101", "112", "220"):
         for k in range(20, 100):
-            clean = mitdb[name].millivolts()[0, k * n : (k + 1) * n]
+            clean = mitdb[name].mv[0, k * n : (k + 1) * n]
             noisy = clean + (1 / 3, 1, 3, 6)[k % 4] * noise[k * n : (k + 1) * n]
             reference, found = detect_r_peaks(clean, fs_hz), detect_r_peaks(noisy, fs_hz)
             both = pairs(reference, found, TOLERANCE_S * fs_hz)
